@@ -27,11 +27,11 @@ macro_rules! codes {
 }
 
 codes! {
-    Unauthenticated         Some("451"), 401 "Not signed in";
+    Unauthenticated         Some("451"), 401 "Not logged in";
     ClientEnded             Some("451"), 401 "This client has left";
     LoginFailed             Some("464"), 401 "Login failed";
     PasswordMismatch        Some("464"), 403 "Current password is wrong";
-    PasswordRequired        Some("464"), 403 "Current password is needed";
+    PasswordRequired        Some("464"), 403 "Current password is required";
     WeakPassword            None,        400 "Password refused";
     AlreadyInSession        Some("462"), 409 "Already in a session";
     NicknameInUse           Some("433"), 409 "Nickname is already in use";
@@ -44,27 +44,27 @@ codes! {
     BadChannelName          Some("476"), 400 "Bad channel name";
     CannotSendToChannel     Some("404"), 403 "Cannot send to channel";
     NotOnChannel            Some("442"), 403 "Not on that channel";
-    ChanopNeeded            Some("482"), 403 "Channel operator needed";
+    ChanopNeeded            Some("482"), 403 "Channel operator is required";
     NoRecipient             Some("411"), 400 "No recipient given";
     NoTextToSend            Some("412"), 400 "No text to send";
-    ChannelNameConfusable   Some("476"), 409 "Channel name looks like another";
+    ChannelNameConfusable   Some("476"), 409 "Channel name looks like another channel's";
     InputTooLong            Some("417"), 413 "Input too long";
     TooManyChannels         Some("405"), 409 "Too many channels";
     TooManyClients          None,        409 "Too many clients";
     TooManySessions         None,        409 "Too many sessions";
     LabelReused             None,        409 "Label already used";
-    NickReassigned          None,        409 "The nick is another session's";
+    NickReassigned          None,        409 "Nick belongs to another session";
     InvalidCursor           None,        400 "Invalid cursor";
     MalformedRequest        None,        400 "Malformed request";
     MisdirectedRequest      None,        421 "Misdirected request";
     CrossSiteRequest        None,        403 "Cross-site request";
-    Throttled               Some("263"), 429 "Too fast";
+    Throttled               Some("263"), 429 "Too many requests";
     StorageLimit            Some("263"), 429 "Storage limit reached";
     Overloaded              Some("263"), 503 "Overloaded";
     // Other refusals of modern IRC, in the same form.
     TooManyTargets          Some("407"), 400 "Too many targets";
-    UserNotInChannel        Some("441"), 404 "They are not on that channel";
-    UserOnChannel           Some("443"), 409 "They are already on that channel";
+    UserNotInChannel        Some("441"), 404 "User is not on that channel";
+    UserOnChannel           Some("443"), 409 "User is already on that channel";
     ChannelIsFull           Some("471"), 403 "Channel is full";
     UnknownMode             Some("472"), 400 "Unknown mode";
     InviteOnlyChannel       Some("473"), 403 "Channel is invite-only";
@@ -72,34 +72,34 @@ codes! {
     BadChannelKey           Some("475"), 403 "Wrong channel key";
     BanListFull             Some("478"), 409 "Ban list is full";
     UnknownUserMode         Some("501"), 400 "Unknown user mode";
-    UsersDontMatch          Some("502"), 403 "Not your own modes";
+    UsersDontMatch          Some("502"), 403 "Cannot see or change another user's modes";
     SilenceListFull         Some("511"), 409 "Silence list is full";
-    InvalidKey              Some("525"), 400 "Channel key is not well-formed";
+    InvalidKey              Some("525"), 400 "Invalid channel key";
     InvalidModeParam        Some("696"), 400 "Invalid mode parameter";
     TooManyKeys             None,        409 "Too many keys";
-    InvalidIdentity         None,        401 "Invalid identity";
-    IdentityMismatch        None,        403 "These tokens do not go together";
-    AppTokenNeeded          None,        403 "The app's own token is needed";
-    ResourceServerNeeded    None,        403 "Resource server needed";
+    InvalidIdentity         None,        401 "Invalid Rejoin-Identity token";
+    IdentityMismatch        None,        403 "Tokens belong to different apps";
+    AppTokenNeeded          None,        403 "App's own token is required";
+    ResourceServerNeeded    None,        403 "Resource server is required";
     // The codes of OAuth (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are
     // OpenID Connect Core §3.1.2.6).
     InvalidToken            None,        401 "Invalid token";
-    InsufficientScope       None,        403 "Scope too small";
+    InsufficientScope       None,        403 "Insufficient scope";
     InvalidClient           None,        401 "Invalid client";
     InvalidScope            None,        400 "Invalid scope";
     InvalidGrant            None,        400 "Invalid grant";
-    UnauthorizedClient      None,        400 "Not for this app";
+    UnauthorizedClient      None,        400 "Not allowed for this app";
     UnsupportedGrantType    None,        400 "Unsupported grant type";
     UnsupportedResponseType None,        400 "Unsupported response type";
-    AccessDenied            None,        400 "Denied";
-    AuthorizationPending    None,        400 "Not decided yet";
+    AccessDenied            None,        400 "Access denied";
+    AuthorizationPending    None,        400 "Authorization is pending";
     SlowDown                None,        400 "Polled too fast";
-    ExpiredToken            None,        400 "Expired";
-    LoginRequired           None,        400 "Login required";
-    ConsentRequired         None,        400 "Consent required";
+    ExpiredToken            None,        400 "Code has expired";
+    LoginRequired           None,        400 "Login is required";
+    ConsentRequired         None,        400 "Consent is required";
     // The codes for HTTP itself and for failures of the server.
     NotFound                None,        404 "Not found";
-    RequestTimeout          None,        408 "Request took too long";
+    RequestTimeout          None,        408 "Request timed out";
     MethodNotAllowed        None,        405 "Method not allowed";
     StorageFailed           Some("263"), 503 "Storage failed";
     InternalError           None,        500 "Internal error";

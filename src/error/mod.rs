@@ -91,7 +91,7 @@ impl Error {
     /// The error `insufficient_scope`: the caller's credential does not allow this (RFC 6750 §3.1).
     pub fn insufficient_scope(needed: Scope) -> Self {
         let detail = format!(
-            "this is beyond the scope of what you called with: it takes {}",
+            "this request requires the scope {}, which the access token does not have",
             needed.name()
         );
         Self {
@@ -103,7 +103,8 @@ impl Error {
     /// The error `insufficient_scope` for a caller that is confined to channels and asks for more.
     /// No scope would help (RFC 6750 §3.1).
     pub fn confined() -> Self {
-        let detail = "this is about the whole session, and what you called with is confined to some of its channels";
+        let detail = "this request concerns the whole session, but the access token is restricted \
+                      to some of its channels";
         Self::new(Code::InsufficientScope, detail)
     }
 
@@ -115,36 +116,44 @@ impl Error {
         }
     }
 
+    /// The error `throttled`: a rate limit was reached, and a new try can succeed after `seconds`.
+    pub fn throttled(seconds: u64) -> Self {
+        let detail = format!("too many requests: try again in {seconds} s");
+        Self::retry(Code::Throttled, seconds, detail)
+    }
+
     /// The error `internal_error`, for a failure of the server's own. The log gets the cause. The
     /// caller only learns that something failed.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        if let Some(untold) = INTERNAL.next_line() {
-            tracing::error!(%cause, untold, "internal error");
+        if let Some(left_out) = INTERNAL.next_line() {
+            tracing::error!(%cause, left_out, "a request failed because of an internal error");
         }
         Self::new(
             Code::InternalError,
-            "the server failed at this; nothing was changed",
+            "the request failed because of an internal error; nothing was changed",
         )
     }
 
     /// The error `storage_failed`, for a failure of the machine below the store. It may be
     /// temporary, so the caller may try again. The log gets the cause.
     pub fn storage(cause: impl fmt::Display) -> Self {
-        if let Some(untold) = STORAGE.next_line() {
-            tracing::error!(%cause, untold, "storage failed");
+        if let Some(left_out) = STORAGE.next_line() {
+            tracing::error!(%cause, left_out, "a request failed because the database could not be \
+                                             read or written");
         }
         Self::retry(
             Code::StorageFailed,
             5,
-            "the server's storage fails at this moment; nothing was changed, try again",
+            "the server cannot read or write its database at the moment; nothing was changed, so \
+             try again later",
         )
     }
 
     /// The error `storage_failed` for a full disk, if the work may not use the reserve. The store
     /// has already logged once that the disk became full.
     pub fn disk_full() -> Self {
-        let detail = "the server's disk is full, and nothing can be added at this moment; nothing was changed, try again. \
-                      What only reads, leaves or revokes goes on";
+        let detail = "the server's disk is full, so nothing can be added; nothing was changed, so \
+                      try again later. Reading, leaving and revoking still work";
         Self::retry(Code::StorageFailed, 5, detail)
     }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::Limit,
-    error::{Code, Error},
+    error::Error,
     model::{Network, NetworkWidth},
 };
 
@@ -112,11 +112,7 @@ pub struct Refusal {
 
 impl From<Refusal> for Error {
     fn from(Refusal { seconds, .. }: Refusal) -> Self {
-        Self::retry(
-            Code::Throttled,
-            seconds,
-            format!("too fast: try again in {seconds} s"),
-        )
+        Self::throttled(seconds)
     }
 }
 

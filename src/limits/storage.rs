@@ -67,8 +67,8 @@ pub struct Refused {
 
 impl From<Refused> for Error {
     fn from(Refused { seconds }: Refused) -> Self {
-        let detail = "as much was stored for you or your network as may be in a day; reading, logging in and leaving still \
-                      work";
+        let detail = "your session or your network has stored as much as it may in one day; \
+                      reading, logging in and leaving still work";
         Self::retry(Code::StorageLimit, seconds, detail)
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Rate,
     buckets::{Buckets, nanoseconds, seconds},
 };
-use crate::error::{Code, Error};
+use crate::error::Error;
 
 /// Holds each key to the same rate.
 pub struct Throttle<K> {
@@ -29,11 +29,7 @@ pub struct Wait {
 
 impl From<Wait> for Error {
     fn from(Wait { seconds, .. }: Wait) -> Self {
-        Self::retry(
-            Code::Throttled,
-            seconds,
-            format!("too fast: try again in {seconds} s"),
-        )
+        Self::throttled(seconds)
     }
 }
 

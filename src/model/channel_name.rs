@@ -27,7 +27,8 @@ impl ChannelName {
         {
             return Err(Invalid::ChannelName {
                 name: shown(text),
-                rule: "a channel's name is # and 1 to 63 bytes without space, comma or control character",
+                rule: "a channel name is # followed by 1 to 63 bytes, without spaces, commas or \
+                       control characters",
             });
         }
         Ok(Self(text.to_owned()))
@@ -45,11 +46,12 @@ impl ChannelName {
     pub fn check_new(&self) -> Result<(), Invalid> {
         let name = &self.0[1..];
         let rule = if text::nfc(name) != name {
-            "a channel's name is in Unicode's Normalization Form C"
+            "a channel name must be in Unicode Normalization Form C (NFC)"
         } else if name.contains(text::shows_nothing) {
-            "a channel's name has no control, format or other invisible characters, and no separators"
+            "a channel name must not contain control, format or other invisible characters, or \
+             separators"
         } else if text::begins_with_mark(name) {
-            "a channel's name does not begin with a combining mark"
+            "a channel name must not begin with a combining mark"
         } else {
             return Ok(());
         };

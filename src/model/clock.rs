@@ -73,7 +73,11 @@ impl Clock {
         }
         let since = *trust.ahead_since.get_or_insert_with(|| {
             if now > lasted.plus(WORTH_SAYING) {
-                tracing::warn!("the clock was set forward; what falls due goes by the time that has passed, for a day");
+                tracing::warn!(
+                    "the system clock was set forward: expiry follows the elapsed time \
+                                until the new time has held for a day; check the clock if you did \
+                                not set it"
+                );
             }
             steady
         });

@@ -16,8 +16,9 @@ pub fn checked_name(given: &str) -> Result<String, Invalid> {
         });
     }
     if name.contains(text::shows_nothing) || text::begins_with_mark(name) {
-        let rules = "a name has no control, format or other invisible characters, no separators but the plain space, and \
-                     begins with no combining mark";
+        let rules = "a name must not contain control, format or other invisible characters, or \
+                     separators other than the plain space, and must not begin with a combining \
+                     mark";
         return Err(Invalid::malformed(rules));
     }
     Ok(name.to_owned())
@@ -27,7 +28,7 @@ pub fn checked_name(given: &str) -> Result<String, Invalid> {
 pub fn required_name(given: &str) -> Result<String, Invalid> {
     let name = checked_name(given)?;
     if name.is_empty() {
-        Err(Invalid::malformed("a name is needed"))
+        Err(Invalid::malformed("the name must not be empty"))
     } else {
         Ok(name)
     }

@@ -52,9 +52,10 @@ impl fmt::Display for Invalid {
         match self {
             Self::NoNick => f.write_str("no nickname given"),
             Self::Nick(_) => f.write_str(
-                "a nick has 1 to 32 letters, digits or any of -[]\\`_^{|}, and begins with neither digit nor -",
+                "a nick has 1 to 32 letters, digits or any of -[]\\`_^{|}, and does not begin with \
+                 a digit or -",
             ),
-            Self::UnknownNick(nick) => write!(f, "there is nobody called {nick} here"),
+            Self::UnknownNick(nick) => write!(f, "no user has the nick {nick}"),
             Self::ChannelName { rule, .. } | Self::Scope(rule) => f.write_str(rule),
             Self::UnknownChannel(_) => f.write_str("no such channel"),
             Self::TooLong { what, limit, unit } => {

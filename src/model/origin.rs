@@ -105,9 +105,9 @@ impl FromStr for Origin {
             let why = if text.is_ascii() {
                 ""
             } else {
-                "; a name outside ASCII is written as browsers send it, xn--…"
+                "; write a host name outside ASCII in its xn--… form, as browsers send it"
             };
-            format!("it is http:// or https://, a host and perhaps a port, without a path{why}")
+            format!("give http:// or https://, a host and optionally a port, without a path{why}")
         })
     }
 }

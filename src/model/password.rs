@@ -33,19 +33,21 @@ impl Password {
     /// words that an attacker would try first: the session's nick and the server's name. Fails with
     /// [`Invalid::WeakPassword`] or [`Invalid::Malformed`].
     pub fn accepted(&self, names: &[&str]) -> Result<Self, Invalid> {
-        let unclean = "a password has no control characters and no invisible ones";
+        let unclean = "a password must not contain control characters or invisible characters";
         let prepared = self.prepared().ok_or_else(|| Invalid::malformed(unclean))?;
         let weak = |detail: String| Err(Invalid::WeakPassword(detail));
         if !PASSWORD_LENGTH.contains(&prepared.reveal().chars().count()) {
             let (least, most) = (PASSWORD_LENGTH.start(), PASSWORD_LENGTH.end());
-            return weak(format!("a password has {least} to {most} characters"));
+            return weak(format!("a password must have {least} to {most} characters"));
         }
         if text::is_blank(prepared.reveal()) {
-            return weak("a password is more than blanks".into());
+            return weak("a password must not consist of blanks only".into());
         }
         let loosely = text::loosely(prepared.reveal());
         if COMMON_PASSWORDS.lines().any(|common| common == loosely) {
-            return weak("this password is among the 3,000 most common ones".into());
+            return weak(
+                "this password is one of the 3,000 most common passwords; choose another".into(),
+            );
         }
         let is_name = |name: &&&str| {
             let rest = loosely.strip_prefix(&text::loosely(name));
@@ -53,7 +55,7 @@ impl Password {
         };
         if names.iter().any(|name| is_name(&name)) {
             return weak(
-                "a password is neither your nick nor the server's name, nor one of them and digits"
+                "a password must not be your nick or the server's name, alone or followed by digits"
                     .into(),
             );
         }

@@ -44,7 +44,7 @@ impl RedirectUri {
             });
         }
         if !is_written_well(text) {
-            return refuse("has a fragment, or characters that RFC 3986 wants percent-encoded");
+            return refuse("has a fragment, or characters that must be percent-encoded (RFC 3986)");
         }
         let Some((scheme, rest)) = text.split_once(':') else {
             return refuse("has no scheme");
@@ -56,15 +56,16 @@ impl RedirectUri {
             return match private && !rest.is_empty() {
                 true => Ok(Self(text.to_owned())),
                 false => refuse(
-                    "is neither https, nor http on loopback, nor of a scheme with a dot, as com.example.app:/done",
+                    "must use https, http on loopback, or a scheme with a dot, such as \
+                     com.example.app:/done",
                 ),
             };
         }
         let Some(Parts { scheme, host, .. }) = Parts::of(text) else {
-            return refuse("wants a host in lower case, perhaps a port, and no user name");
+            return refuse("must have a host in lower case, optionally a port, and no user name");
         };
         if scheme == "http" && !LOOPBACK.contains(&host) {
-            return refuse("is plain http and not on 127.0.0.1, [::1] or localhost");
+            return refuse("uses plain http on a host other than 127.0.0.1, [::1] and localhost");
         }
         Ok(Self(text.to_owned()))
     }

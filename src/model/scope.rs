@@ -75,11 +75,11 @@ impl Scopes {
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             match Scope::ALL.into_iter().find(|scope| scope.name() == word) {
                 Some(scope) => scopes.0 |= bit(scope),
-                None => return refuse("there is an unknown scope among these"),
+                None => return refuse("the list of scopes contains an unknown scope"),
             }
         }
         if scopes == Self::NONE {
-            refuse("at least one scope is needed")
+            refuse("the list of scopes is empty")
         } else {
             Ok(scopes)
         }

@@ -84,7 +84,7 @@ async fn several_targets_are_judged_one_by_one() {
         replies(&answer),
         [
             "403 #none | no such channel",
-            "401 nobody | there is nobody called nobody here"
+            "401 nobody | no user has the nick nobody"
         ]
     );
     let queue = bob.drain().await;

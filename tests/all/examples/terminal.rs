@@ -155,7 +155,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     terminal.types("anyone?");
     another.says("#tea <alice> anyone?").await;
     terminal.types("/kick #rust bob");
-    terminal.says("beyond the scope").await;
+    terminal.says("requires the scope").await;
 
     // A token that has expired is renewed.
     server.advance(Duration::from_mins(11));
