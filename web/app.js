@@ -16,7 +16,7 @@ async function begin(retry = FIRST_RETRY) {
     showPage("#chat-view");
     startChat(snapshot);
   } catch (error) {
-    if (error instanceof Problem && error.signedOut) {
+    if (error instanceof Problem && error.loggedOut) {
       showStartPage(error.reason, begin);
       return;
     }

@@ -25,7 +25,7 @@ export class Problem extends Error {
   }
 
   /** Whether the server no longer knows this device. */
-  get signedOut() {
+  get loggedOut() {
     return this.code === "client_ended" || this.code === "unauthenticated";
   }
 }
@@ -55,14 +55,14 @@ export const messageOf = (error) =>
   error instanceof Error ? error.message : String(error);
 
 /** @type {((problem: Problem) => void) | null} */
-let signedOutListener = null;
+let loggedOutListener = null;
 
 /**
- * Calls `listener` when an answer says that this device is signed out.
+ * Calls `listener` when an answer says that this device is logged out.
  * @param {(problem: Problem) => void} listener
  */
-export function onSignedOut(listener) {
-  signedOutListener = listener;
+export function onLoggedOut(listener) {
+  loggedOutListener = listener;
 }
 
 /**
@@ -130,8 +130,8 @@ async function request(method, path, body) {
   }
   const retryAfter = Number(response.headers.get("Retry-After")) || 1;
   const problem = new Problem(response.status, answer ?? {}, retryAfter);
-  if (problem.signedOut) {
-    signedOutListener?.(problem);
+  if (problem.loggedOut) {
+    loggedOutListener?.(problem);
   }
   throw problem;
 }

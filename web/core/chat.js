@@ -28,7 +28,7 @@ const SETTLE = 1_000;
 export class Chat {
   /** @type {Conversation} The one on the screen. */
   current;
-  /** Whether this device is signed out, and the page about to reload. */
+  /** Whether this device is logged out, and the page about to reload. */
   over = false;
   /** Whether events from a break of the connection are still coming in. */
   behind = false;
@@ -150,7 +150,7 @@ export class Chat {
   explain = (error) => this.complain(messageOf(error));
 
   /** @param {EndReason} reason */
-  signedOut(reason) {
+  loggedOut(reason) {
     if (this.over) {
       return;
     }

@@ -13,7 +13,7 @@ import { get } from "./api.js";
  * @property {(event: ChatEvent) => void} onMessage
  * @property {(id: number) => void} onArrival called for each message, before `onMessage`
  * @property {(state: ConnectionState) => void} onState
- * @property {(reason: EndReason) => void} onSignedOut
+ * @property {(reason: EndReason) => void} onLoggedOut
  */
 
 const FIRST_DELAY = 500;
@@ -23,7 +23,7 @@ const STABLE = 5_000;
 const PING_EVERY = 30_000;
 const PING_TIMEOUT = 10_000;
 const ACKNOWLEDGE_EVERY = 5_000;
-/** The code with which the server closes the socket of a device that is signed out. */
+/** The code with which the server closes the socket of a device that is logged out. */
 const SIGNED_OUT = 4401;
 
 export class Delivery {
@@ -122,12 +122,12 @@ export class Delivery {
         return;
       }
       if (code === SIGNED_OUT) {
-        this.#handlers.onSignedOut(reason);
+        this.#handlers.onLoggedOut(reason);
         return;
       }
       this.#failed();
       if (!checked) {
-        // A socket that never opened does not say why. A request does: see `onSignedOut` of the API.
+        // A socket that never opened does not say why. A request does: see `onLoggedOut` of the API.
         get("/session", 1).catch(() => {});
       }
     };

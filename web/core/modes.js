@@ -34,8 +34,8 @@ const DESCRIPTIONS = {
   "-v": "took voice from #",
   "+b": "banned #",
   "-b": "lifted the ban on #",
-  "+H": "lets people who join later read what is said from now on",
-  "-H": "ended that for what is said from now on",
+  "+H": "lets members who join later read messages from now on",
+  "-H": "no longer lets members who join later read new messages",
 };
 
 /** @param {ModeChange} change */

@@ -15,7 +15,7 @@ export const fold = (name) =>
 export const same = (a, b) => fold(a) === fold(b);
 
 export const NICK_RULE =
-  "A nick is one word of 1 to 32 letters, digits or -_[]{}\\|^`, and does not begin with a digit or a dash.";
+  "A nick has 1 to 32 letters, digits or any of -_[]{}\\|^`, and does not begin with a digit or a dash.";
 
 /** @param {string} name */
 export const isNick = (name) =>

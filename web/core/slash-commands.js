@@ -70,7 +70,7 @@ export class SlashCommands {
     const command = this.list.find((one) => one.name === `/${name}`);
     if (!command) {
       throw new Error(
-        `There is no command /${name}. Type /help to see all, or // for a text that begins with a slash.`,
+        `There is no command /${name}. Type /help to see all commands. To send a text that begins with a slash, type two: //.`,
       );
     }
     try {
@@ -97,17 +97,17 @@ export class SlashCommands {
 
   #talking() {
     return [
-      define("join", "#channel [key]", "Join a channel, or start one", (rest) =>
+      define("join", "#channel [key]", "Join a channel, or create it", (rest) =>
         this.#join(rest),
       ),
       define("part", "[#channel] [reason]", "Leave a channel", (rest) =>
         this.#part(rest),
       ),
-      define("me", "text", "Say what you do", (rest) => {
+      define("me", "text", "Describe what you do", (rest) => {
         words(rest, 1);
         this.#outbox.post(this.recipient(), `\x01ACTION ${rest}\x01`);
       }),
-      define("msg", "nick [text]", "Write to one person only", (rest) =>
+      define("msg", "nick [text]", "Send a direct message", (rest) =>
         this.#message(rest),
       ),
       define("topic", "[text]", "Show or set the channel’s topic", (rest) =>
@@ -116,10 +116,13 @@ export class SlashCommands {
       define("nick", "nick", "Change your nick", (rest) =>
         this.#chat.run("NICK", words(rest, 1)),
       ),
-      define("away", "[text]", "Say that you are away, or back", (rest) =>
-        this.#chat.run("AWAY", rest ? [rest] : []),
+      define(
+        "away",
+        "[text]",
+        "Say that you are away, or that you are back",
+        (rest) => this.#chat.run("AWAY", rest ? [rest] : []),
       ),
-      define("whois", "nick", "Show who someone is", (rest) =>
+      define("whois", "nick", "Show information about a user", (rest) =>
         this.#chat.run("WHOIS", words(rest, 1)),
       ),
     ];
@@ -127,13 +130,21 @@ export class SlashCommands {
 
   #moderating() {
     return [
-      define("kick", "nick [reason]", "Remove someone", (rest) =>
-        this.#runHere("KICK", firstWord(rest)),
+      define(
+        "kick",
+        "nick [reason]",
+        "Remove someone from the channel",
+        (rest) => this.#runHere("KICK", firstWord(rest)),
       ),
-      define("invite", "nick [#channel]", "Invite someone", (rest) => {
-        const [nick, channel = this.#here()] = words(rest, 1);
-        return this.#chat.run("INVITE", [nick, channel]);
-      }),
+      define(
+        "invite",
+        "nick [#channel]",
+        "Invite someone to a channel",
+        (rest) => {
+          const [nick, channel = this.#here()] = words(rest, 1);
+          return this.#chat.run("INVITE", [nick, channel]);
+        },
+      ),
       define(
         "mode",
         "[#channel] [modes]",
@@ -143,10 +154,10 @@ export class SlashCommands {
           return this.#chat.run("MODE", [...channel, ...words(rest)]);
         },
       ),
-      define("op", "nick …", "Make someone an operator", (rest) =>
+      define("op", "nick …", "Make someone a channel operator", (rest) =>
         this.#changeEach("+o", rest),
       ),
-      define("deop", "nick …", "Take operator status", (rest) =>
+      define("deop", "nick …", "Take operator status from someone", (rest) =>
         this.#changeEach("-o", rest),
       ),
       define("voice", "nick …", "Give someone voice", (rest) =>
@@ -178,15 +189,15 @@ export class SlashCommands {
       define("pass", "new password", "Set the session’s password", (rest) =>
         this.#setPassword(rest),
       ),
-      define("devices", "", "See your devices, sign out", () =>
+      define("devices", "", "See your devices, and log out", () =>
         this.#panels.open("devices"),
       ),
       define("apps", "", "See your API keys and apps", () =>
         this.#panels.open("apps"),
       ),
-      define("quit", "[reason]", "Sign this device out", async (rest) => {
+      define("quit", "[reason]", "Log this device out", async (rest) => {
         await this.#chat.run("QUIT", rest ? [rest] : []);
-        this.#chat.signedOut("quit");
+        this.#chat.loggedOut("quit");
       }),
       define("help", "", "Show all commands and keys", () =>
         this.#panels.open("help"),
@@ -247,7 +258,7 @@ export class SlashCommands {
   #here() {
     const { kind, name } = this.#chat.current;
     if (kind !== "channel") {
-      throw new Error("This is for channels: open one first.");
+      throw new Error("This command works only in a channel: open one first.");
     }
     return name;
   }

@@ -1,7 +1,7 @@
 // @ts-check
 // The chat: makes its parts and connects them.
 
-import { onSignedOut } from "../core/api.js";
+import { onLoggedOut } from "../core/api.js";
 import { Chat } from "../core/chat.js";
 import { Delivery } from "../core/delivery.js";
 import { Incoming } from "../core/incoming.js";
@@ -36,7 +36,7 @@ export function startChat(snapshot) {
   const chat = new Chat(snapshot, createAnnouncer(), (text) =>
     setText(errorLine, text),
   );
-  onSignedOut(({ reason }) => chat.signedOut(reason));
+  onLoggedOut(({ reason }) => chat.loggedOut(reason));
 
   const outbox = new Outbox(chat);
   const panels = new Panels(chat);
@@ -91,7 +91,7 @@ export function startChat(snapshot) {
       onArrival: (id) => chat.settle(id),
       onMessage: (event) => incoming.receive(event),
       onState: showState,
-      onSignedOut: (reason) => chat.signedOut(reason),
+      onLoggedOut: (reason) => chat.loggedOut(reason),
     });
   }
 

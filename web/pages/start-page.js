@@ -10,9 +10,9 @@ import { find, setText, showPage, wantsPasswordChange } from "../ui/dom.js";
 /** @type {Record<string, string>} */
 const REASONS = {
   quit: "you quit here.",
-  logged_out: "you signed out here.",
-  removed: "this device was removed from another one.",
-  expired: "this device was not used for too long.",
+  logged_out: "you logged out here.",
+  removed: "another device removed this one.",
+  expired: "this device’s login expired.",
   session_ended: "the session was ended.",
 };
 const UNKNOWN_REASON =
@@ -32,16 +32,16 @@ export function showStartPage(told, onStarted) {
   history.replaceState(null, "");
   showPage("#start-view");
   sessionStorage.clear();
-  document.title = formerNick ? "Signed out · Rejoin" : "Rejoin";
+  document.title = formerNick ? "Logged out · Rejoin" : "Rejoin";
 
   const field = find("#nick", HTMLInputElement);
   const error = find("#nick-error");
   const suggestion = find("#suggestion");
-  const signedOut = find("#signed-out");
-  signedOut.hidden = !reason && !formerNick;
+  const loggedOut = find("#logged-out");
+  loggedOut.hidden = !reason && !formerNick;
   setText(
-    signedOut,
-    `You were signed out because ${REASONS[reason] ?? UNKNOWN_REASON}`,
+    loggedOut,
+    `You were logged out because ${REASONS[reason] ?? UNKNOWN_REASON}`,
   );
   field.addEventListener("input", onInput);
   find("form").addEventListener("submit", (event) => void onSubmit(event));
@@ -121,7 +121,7 @@ export function showStartPage(told, onStarted) {
     complain(`${nick} is taken. If it is you, log in below.`);
     const number = 10 + Math.floor(Math.random() * 90);
     const free = `${nick.slice(0, MAX_STEM)}_${number}`;
-    setText(suggestion, `Be ${free} instead`);
+    setText(suggestion, `Use ${free} instead`);
     suggestion.dataset.nick = free;
     suggestion.hidden = false;
     field.select();

@@ -110,8 +110,8 @@ export class ChannelBrowser {
     setText(
       this.#empty,
       this.#channels.length > 0
-        ? "There is no such channel yet. Join it to start it."
-        : "No channel yet. Type a name to start the first one.",
+        ? "This channel does not exist yet. Join it to create it."
+        : "No channels yet. Type a name to create the first one.",
     );
   }
 

@@ -169,7 +169,7 @@ export class Composer {
     // A command is never sent as a text: it may hold a password.
     if (lines.some(parseCommand)) {
       throw new Error(
-        "A command stands alone, on one line. Begin it with // to send it as text.",
+        "A command must be the only line. To send it as text, begin it with //.",
       );
     }
     const recipient = this.#commands.recipient();
@@ -177,13 +177,13 @@ export class Composer {
     const longest = Math.max(...texts.map(byteLength));
     if (longest > MAX_BYTES) {
       throw new Error(
-        `Too long for one message: ${longest} bytes, of at most ${MAX_BYTES}.`,
+        `This is too long for one message: it has ${longest} bytes, and at most ${MAX_BYTES} are allowed.`,
       );
     }
     const count = lines.length;
     if (count > MAX_LINES) {
       throw new Error(
-        `These are ${count} lines. Please send ${MAX_LINES} at most.`,
+        `This text has ${count} lines. Send at most ${MAX_LINES}.`,
       );
     }
     if (count > 1 && !(await confirmLines(count))) {

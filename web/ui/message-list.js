@@ -101,7 +101,7 @@ export class MessageList {
     const { more, name, unreadCount } = conversation;
     setText(
       this.#beginning,
-      more ? "Loading messages…" : `What you have seen of ${name} begins here.`,
+      more ? "Loading messages…" : `Your history of ${name} begins here.`,
     );
     setText(
       this.#jump,

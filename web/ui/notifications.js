@@ -73,7 +73,7 @@ export class Notifications {
     }
     if ((await Notification.requestPermission()) !== "granted") {
       this.#chat.complain(
-        "Your browser’s settings for this site forbid notifications.",
+        "Your browser blocks notifications from this site. Allow them in its settings.",
       );
       return;
     }

@@ -114,8 +114,8 @@ export class Sidebar {
     );
     this.#menu.classList.toggle("news", hasNews);
     this.#menu.title = hasNews
-      ? "Channels and people, with unread messages"
-      : "Channels and people";
+      ? "Channels and direct messages, some unread"
+      : "Channels and direct messages";
   }
 }
 

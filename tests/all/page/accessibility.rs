@@ -96,7 +96,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     page.shows("#start").await;
     tour.sees("the start page").await;
     page.create_session(&server.url(""), "alice").await;
-    page.says("#browse-panel", "No channel yet").await;
+    page.says("#browse-panel", "No channels yet").await;
     tour.sees("the list of no channels").await;
     page.say("/join #rust").await;
     page.says("#title", "#rust").await;
@@ -291,8 +291,8 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     page.click("#ask [type=button]").await;
     empty(page).await;
     page.say("/quit").await;
-    page.says("#signed-out", "you quit here").await;
-    tour.sees("the start page when signed out").await;
+    page.says("#logged-out", "you quit here").await;
+    tour.sees("the start page when logged out").await;
 }
 
 /// The pages on the way to the chat, and those that ask for apps and devices.

@@ -106,7 +106,7 @@ async fn what_was_approved_and_not_used_yet_is_shown_and_taken_back() {
         page.press("[data-panel=apps]").await;
         page.says("#apps section", "The wiki").await;
         page.says("#apps section", "May know who you are").await;
-        page.click("#apps [aria-label='Take back The wiki']").await;
+        page.click("#apps [aria-label='Withdraw The wiki']").await;
         page.click("#ask .primary").await;
         page.until(
             "return document.querySelector('#apps section').hidden",

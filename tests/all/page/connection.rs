@@ -133,7 +133,7 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
         let alice = page.device(&server).await;
         alice.delete("/api/v1/session").await.unwrap();
-        page.says("#signed-out", "the session was ended").await;
+        page.says("#logged-out", "the session was ended").await;
         assert_eq!(page.run("return sessionStorage.length", vec![]).await, 0);
     })
     .await;

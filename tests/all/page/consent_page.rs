@@ -34,7 +34,7 @@ async fn sign_in(window: Window) {
     let browsers = Browsers::take_turn().await;
     let page = browsers.open(window).await;
 
-    // Nobody is signed in here: not silently, and with a page only after the password.
+    // Nobody is logged in here: not silently, and with a page only after the password.
     page.goto(&format!("{}/silently", wiki.address)).await;
     page.says("#said", "login_required").await;
     page.goto(&wiki.address).await;

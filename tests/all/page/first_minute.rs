@@ -106,7 +106,7 @@ async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it
 
         // Removed by another device, it is told so.
         alice.delete("/api/v1/clients").await.unwrap();
-        page.says("#signed-out", "this device was removed from another one").await;
+        page.says("#logged-out", "another device removed this one").await;
         assert_eq!(page.run("return document.querySelector('#nick').value", vec![]).await, "alice");
     })
     .await;
@@ -152,11 +152,11 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         page.click("#ask .primary").await;
         page.counts("#devices .devices li", 1).await;
 
-        // Signed out, one learns why, and the same tab begins anew.
-        page.click("#devices .sign-out").await;
-        page.says("#ask", "Sign out your last device?").await;
+        // Logged out, one learns why, and the same tab begins anew.
+        page.click("#devices .log-out").await;
+        page.says("#ask", "Log out your last device?").await;
         page.click("#ask .primary").await;
-        page.says("#signed-out", "you signed out here").await;
+        page.says("#logged-out", "you logged out here").await;
         page.click("#start").await;
         page.says("#own-nick", "alice[]").await;
     })

@@ -125,11 +125,11 @@ async fn two_tabs_are_one_device_with_two_drafts() {
         page.say(", sent").await;
         page.shows_message("alice: first draft, sent").await;
 
-        // Signed out in one, both say so; and one of them begins anew for both.
+        // Logged out in one, both say so; and one of them begins anew for both.
         page.say("/quit").await;
-        page.says("#signed-out", "you quit here").await;
+        page.says("#logged-out", "you quit here").await;
         let first = page.to_tab(second).await;
-        page.says("#signed-out", "you quit here").await;
+        page.says("#logged-out", "you quit here").await;
         page.click("#start").await;
         page.shows("#composer").await;
         page.to_tab(first).await;

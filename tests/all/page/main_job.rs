@@ -147,7 +147,7 @@ async fn the_main_job() {
     // Quitting one device is silent; the last one ends the session.
     let seen_by_bob = bob.text("#messages").await;
     phone.say("/quit").await;
-    phone.says("#signed-out", "you quit here").await;
+    phone.says("#logged-out", "you quit here").await;
     alice.say("still here").await;
     bob.shows_message("alice: still here").await;
     assert!(bob.text("#messages").await.starts_with(&seen_by_bob));
@@ -160,7 +160,7 @@ async fn the_main_job() {
         2
     );
     alice.say("/quit good bye").await;
-    alice.says("#signed-out", "you quit here").await;
+    alice.says("#logged-out", "you quit here").await;
     bob.says("#messages", "good bye").await;
     bob.until(
         "return document.querySelectorAll('#members li').length === 1",
@@ -169,7 +169,7 @@ async fn the_main_job() {
     .await;
     for page in [&alice, &phone] {
         page.reload().await;
-        page.says("#signed-out", "you quit here").await;
+        page.says("#logged-out", "you quit here").await;
     }
     phone.goto(&format!("{base}/login?nick=alice")).await;
     phone.types("#password", "correct horse battery\n").await;
@@ -206,7 +206,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .await;
 
     // A second /pass is a change, so a dialog asks for the current password; whoever knew that may
-    // be signed out.
+    // be logged out.
     alice.say("/pass the second password").await;
     alice
         .types("#current-password", "not the current one")
@@ -225,14 +225,14 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .types("#current-password", "the first password\n")
         .await;
     alice
-        .says("#ask", "Sign your other devices out, too?")
+        .says("#ask", "Log out your other devices, too?")
         .await;
     phone
         .says("body", "The password of this session was changed")
         .await;
     alice.click("#ask .primary").await;
     phone
-        .says("#signed-out", "this device was removed from another one")
+        .says("#logged-out", "another device removed this one")
         .await;
 
     phone
@@ -246,7 +246,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     alice.click("#devices [aria-label^=Remove]").await;
     alice.click("#ask .primary").await;
     phone
-        .says("#signed-out", "this device was removed from another one")
+        .says("#logged-out", "another device removed this one")
         .await;
     alice
         .until(
@@ -256,7 +256,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .await;
     phone.reload().await;
     phone
-        .says("#signed-out", "this device was removed from another one")
+        .says("#logged-out", "another device removed this one")
         .await;
 }
 

@@ -142,7 +142,7 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
             "the browser keeps its promise"
         );
 
-        // Nobody is signed in by them.
+        // Nobody is logged in by them.
         page.goto(&here).await;
         page.shows("#nick").await;
         assert_eq!(session(&page).await, json!([401, null]));

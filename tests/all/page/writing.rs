@@ -59,7 +59,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.says("#completions [aria-selected=true]", "/join #channel [key]")
             .await;
         page.types("#composer", TAB).await;
-        page.says("#syntax", "Join a channel, or start one").await;
+        page.says("#syntax", "Join a channel, or create it").await;
         page.types("#composer", "#rust\n").await;
         page.says("#title", "#rust").await;
         let [bob] = server.sessions_on("#rust", ["bob"]).await;
@@ -183,7 +183,7 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         let paste = "const field = document.querySelector('#composer'); field.value = 'one\\n /pass a secret\\ntwo';
             field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
         page.run(paste, vec![]).await;
-        page.says("#error", "A command stands alone, on one line.").await;
+        page.says("#error", "A command must be the only line.").await;
         assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
         page.run("document.querySelector('#composer').value = ''", vec![]).await;
         page.types("#composer", "  /pass a secret").await;

@@ -60,7 +60,7 @@ export function openApps(chat) {
     const pending = grants.filter((grant) => grant.pending);
     return html`
       <p class="soft">
-        Programs that take part in your name. They end with this session.
+        Programs that act in your name. Their access ends with this session.
       </p>
       <h3>API keys</h3>
       <div role="status">${secret ? secretNotice(secret) : nothing}</div>
@@ -72,7 +72,7 @@ export function openApps(chat) {
       <h3>Apps you let in</h3>
       ${list(apps.map(grantItem), isLoaded ? "No apps." : "")}
       <section ?hidden=${pending.length === 0}>
-        <h3>Approved, and not used yet</h3>
+        <h3>Approved, but not used yet</h3>
         ${list(pending.map(pendingItem))}
       </section>
     `;
@@ -144,10 +144,10 @@ export function openApps(chat) {
       app,
       [
         describeScope(scope, res),
-        `Void ${fromNow(expires_at)} if the app does not come`,
+        `Expires ${fromNow(expires_at)} if the app does not use it`,
       ],
       confirmButton(
-        "Take back",
+        "Withdraw",
         app,
         "The app can no longer use what you approved.",
         async () => {
@@ -166,7 +166,7 @@ export function openApps(chat) {
     return confirmButton(
       "Revoke",
       name,
-      "It is cut off at once, and none of its secrets works again.",
+      "Its access ends at once, and its secrets stop working.",
       async () => {
         await remove(path);
         secret = null;
@@ -195,11 +195,11 @@ function usage({ created_at, expires_at, secrets }) {
     lastUsed ? `last used ${fromNow(lastUsed)}` : "never used",
   ];
   if (expires_at) {
-    parts.push(`ends ${fromNow(expires_at)}`);
+    parts.push(`expires ${fromNow(expires_at)}`);
   }
   const overlap = secrets.at(-2)?.valid_until ?? "";
   if (Date.parse(overlap) > Date.now()) {
-    parts.push(`its last secret ends ${fromNow(overlap)}`);
+    parts.push(`its old secret expires ${fromNow(overlap)}`);
   }
   return parts.join(", ");
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// The panel with the session's devices: adding one, removing others, signing out.
+// The panel with the session's devices: adding one, removing others, logging out.
 
 import { get, messageOf, post, remove } from "../../core/api.js";
 import { fromNow } from "../../core/time.js";
@@ -57,7 +57,7 @@ export function openDevices(chat) {
       </div>
       <h3>Leave</h3>
       <p class="buttons">
-        <button class="sign-out" @click=${leave}>Sign out here</button>
+        <button class="log-out" @click=${leave}>Log out here</button>
         <button class="danger" @click=${endSession}>
           End session everywhere
         </button>
@@ -86,7 +86,8 @@ export function openDevices(chat) {
     };
     return html`
       <p class="soft">
-        Logging in takes a password, and this session has none yet.
+        To log in on another device you need a password, and this session has
+        none yet.
         <button class="link" @click=${setPassword}>Set a password</button>
       </p>
     `;
@@ -117,7 +118,7 @@ export function openDevices(chat) {
       current ? tag : name,
       [
         `${added}, ${used}${from(address?.last)}`,
-        `Signs out ${fromNow(expires_at)} unless renewed`,
+        `Login expires ${fromNow(expires_at)} unless renewed`,
       ],
       current ? renewButton() : removeButton(device),
     );
@@ -132,7 +133,7 @@ export function openDevices(chat) {
 
   /** @param {Device} device */
   function removeButton({ id, name }) {
-    return confirmButton("Remove", name, "It is signed out at once.", () =>
+    return confirmButton("Remove", name, "It is logged out at once.", () =>
       refresh(() => remove(`/clients/${id}`)),
     );
   }
@@ -141,7 +142,7 @@ export function openDevices(chat) {
     const isRenewed = await ask({
       id: "renew",
       title: "Renew this device",
-      text: "It then stays signed in for the full time again. A copy of its old cookie no longer works.",
+      text: "It then stays logged in for the full time again. A copy of its old cookie no longer works.",
       confirm: "Renew",
       fields: html`${username(nick)} ${currentPassword("Password")}`,
       action: (form) => {
@@ -161,28 +162,28 @@ export function openDevices(chat) {
   async function leave() {
     await refresh();
     if (devices.length > 1) {
-      await refresh(signOut);
+      await refresh(logOut);
       return;
     }
     askToEnd(
-      "Sign out your last device?",
-      "No other device is in this session, so it ends:",
-      signOut,
+      "Log out your last device?",
+      "This is the last device of the session, so the session ends:",
+      logOut,
     );
   }
 
-  async function signOut() {
+  async function logOut() {
     await post("/logout");
-    chat.signedOut("logged_out");
+    chat.loggedOut("logged_out");
   }
 
   function endSession() {
     askToEnd(
       "End the session everywhere?",
-      "All your devices are signed out,",
+      "All your devices are logged out,",
       async () => {
         await remove("/session");
-        chat.signedOut("session_ended");
+        chat.loggedOut("session_ended");
       },
     );
   }
@@ -195,7 +196,7 @@ export function openDevices(chat) {
   function askToEnd(title, text, action) {
     void ask({
       title,
-      text: `${text} you leave your channels, and others can be ${nick}.`,
+      text: `${text} you leave your channels, and others can take the nick ${nick}.`,
       confirm: "End session",
       action,
     });

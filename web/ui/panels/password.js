@@ -23,7 +23,7 @@ export async function askForPassword(
   const isSaved = await ask({
     id: "password",
     title: isChange ? "Change password" : "Set a password",
-    text: "Log in with it on another device, and you are in this same session: same nick, same channels.",
+    text: "Log in with it on another device to be in the same session: same nick, same channels.",
     confirm: "Save password",
     fields: html`
       ${username(chat.session.nick)}
@@ -43,7 +43,7 @@ export async function askForPassword(
     },
   });
   if (isSaved && isChange) {
-    await offerToSignOutOthers();
+    await offerToLogOutOthers();
   }
 }
 
@@ -66,11 +66,11 @@ const newPassword = (typed, isFirst) => html`
 `;
 
 /** Offers to end what a changed password leaves in place: other devices and keys. */
-async function offerToSignOutOthers() {
+async function offerToLogOutOthers() {
   const devices = await get("/clients");
   if (devices.length > 1) {
     await askToRemoveOthers(
-      "Password changed. Sign your other devices out, too?",
+      "Password changed. Log out your other devices, too?",
     );
     return;
   }
@@ -80,7 +80,7 @@ async function offerToSignOutOthers() {
   }
   await ask({
     title: "Password changed. Revoke your API keys, too?",
-    text: `${keys === 1 ? "One key works" : `${keys} keys work`} as before.`,
+    text: `${keys === 1 ? "One key still works" : `${keys} keys still work`}.`,
     confirm: "Revoke all keys",
     action: () => remove("/keys"),
   });

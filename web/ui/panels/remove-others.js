@@ -21,7 +21,7 @@ export async function askToRemoveOthers(title) {
   const keys = await countKeys();
   return ask({
     title,
-    text: "Only this one stays in the session.",
+    text: "Only this device stays in the session.",
     confirm: "Remove all others",
     fields: keys > 0 ? revokeKeys(keys) : undefined,
     action: async (form) => {
