@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use rusqlite::OptionalExtension;
-
-use super::transaction::Write;
+use super::{engine::value::params, transaction::Write};
 use crate::{
     error::Result,
     limits::{self, Author, Receipt, Storage},
@@ -92,11 +90,10 @@ fn author(tx: &Write) -> Result<Option<(SessionId, Timestamp)>> {
     let Some(session) = tx.author.get() else {
         return Ok(None);
     };
-    let created = tx
-        .sql
-        .prepare_cached("SELECT created_at FROM session WHERE id = ?1")?;
-    let created = { created }
-        .query_row([session], |row| row.get(0))
-        .optional()?;
+    let created = tx.optional(
+        "SELECT created_at FROM session WHERE id = ?1",
+        params![session],
+        |row| row.get(0),
+    )?;
     Ok(created.map(|created_at| (session, Timestamp(created_at))))
 }

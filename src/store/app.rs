@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
-    row::{self, as_sql},
+    engine::{connection::Row, value::params},
+    row,
     size::length,
     transaction::{Read, Write},
 };
@@ -90,7 +89,7 @@ pub enum ClientType {
 }
 
 impl App {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             client_id: row.get("client_id")?,
@@ -184,7 +183,7 @@ impl App {
 }
 
 impl AppKind {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(match row.get("session_id")? {
             Some(session) => Self::Key(ApiKey {
                 session,
@@ -202,7 +201,7 @@ impl AppKind {
 }
 
 impl ClientType {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(if row.get("public")? {
             Self::Public
         } else {
@@ -254,28 +253,22 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
     } = &new.registration;
     // The operator's additions are charged to nobody, but every row is counted.
     tx.add_row(new.client_id.len() + new.name.len(), 4);
-    let app = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris, scope, created_at,
-                              device)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
-        )?
-        .query_row(
-            params![
-                new.client_id,
-                new.name,
-                *client_type == ClientType::Public,
-                client_type.is_resource_server(),
-                client_type.is_bearer_alone(),
-                row::to_json(redirect_uris)?,
-                new.scope.to_string(),
-                now,
-                device,
-            ],
-            App::read,
-        )?;
-    Ok(app)
+    tx.one(
+        "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris,
+         scope, created_at, device) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
+        params![
+            new.client_id,
+            new.name,
+            *client_type == ClientType::Public,
+            client_type.is_resource_server(),
+            client_type.is_bearer_alone(),
+            row::to_json(redirect_uris)?,
+            new.scope.to_string(),
+            now,
+            device,
+        ],
+        App::read,
+    )
 }
 
 /// An API key that is about to be created.
@@ -307,146 +300,129 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
         length(res.as_ref()),
     ];
     tx.add_row(texts.iter().sum(), 4);
-    let app = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at, made_through)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
-        )?
-        .query_row(
-            params![
-                new.client_id,
-                new.name,
-                new.key.session,
-                new.key.created_by,
-                scope,
-                res,
-                now,
-                new.key.expires_at,
-                new.through,
-            ],
-            App::read,
-        )?;
-    Ok(app)
+    tx.one(
+        "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at,
+         made_through) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
+        params![
+            new.client_id,
+            new.name,
+            new.key.session,
+            new.key.created_by,
+            scope,
+            res,
+            now,
+            new.key.expires_at,
+            new.through,
+        ],
+        App::read,
+    )
 }
 
 /// The app with this `client_id`, live or ended.
 pub fn by_client_id(tx: &Read, client_id: &str) -> Result<Option<App>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM app WHERE client_id = ?1")?
-        .query_row([client_id], App::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM app WHERE client_id = ?1",
+        params![client_id],
+        App::read,
+    )
 }
 
 /// The app with this id, live or ended. Fails with `internal_error` if there is none.
 pub fn get(tx: &Read, id: AppId) -> Result<App> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM app WHERE id = ?1")?
-        .query_row([id], App::read)?)
+    tx.one("SELECT * FROM app WHERE id = ?1", params![id], App::read)
 }
 
 /// A page of the operator's apps with ids above `after`, live and ended, each with the number of
 /// its live grants.
 pub fn operators(tx: &Read, after: AppId, limit: usize) -> Result<Vec<(App, i64)>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id AND ended_at IS NULL) AS grants
-         FROM app WHERE session_id IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![after, as_sql(limit)], |row| {
-        Ok((App::read(row)?, row.get("grants")?))
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT *, (SELECT count(*) FROM app_grant WHERE app_id = app.id
+         AND ended_at IS NULL) AS grants FROM app WHERE session_id IS NULL AND id > ?1
+         ORDER BY id LIMIT ?2",
+        params![after, limit],
+        |row| Ok((App::read(row)?, row.get("grants")?)),
+    )
 }
 
 /// The live API keys of a session.
 pub fn live_keys_of(tx: &Read, session: SessionId) -> Result<Vec<App>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL")?;
-    let keys = statement
-        .query_map([session], App::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
+    tx.all(
+        "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NULL",
+        params![session],
+        App::read,
+    )
 }
 
 /// A session's API keys that have ended, the latest first, at most `limit`.
 pub fn ended_keys_of(tx: &Read, session: SessionId, limit: usize) -> Result<Vec<App>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?2",
-    )?;
-    let keys = statement
-        .query_map(params![session, as_sql(limit)], App::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
+    tx.all(
+        "SELECT * FROM app WHERE session_id = ?1 AND ended_at IS NOT NULL
+         ORDER BY ended_at DESC LIMIT ?2",
+        params![session, limit],
+        App::read,
+    )
 }
 
 /// A live API key of a session. Fails with `not_found` if the session has no such key.
 pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
-    tx.sql
-        .prepare_cached(
-            "SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL",
-        )?
-        .query_row(params![session, client_id], App::read)
-        .optional()?
-        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
+    tx.optional(
+        "SELECT * FROM app WHERE client_id = ?2 AND session_id = ?1 AND ended_at IS NULL",
+        params![session, client_id],
+        App::read,
+    )?
+    .ok_or_else(|| Error::new(Code::NotFound, "this session has no such key"))
 }
 
 /// The live API keys that were created through a grant.
 pub fn live_created_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([grant], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL",
+        params![grant],
+        |row| row.get(0),
+    )
 }
 
 /// Changes an app's name.
 pub fn rename(tx: &Write, app: AppId, name: &str) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app SET name = ?2 WHERE id = ?1")?
-        .execute(params![app, name])?;
+    tx.execute("UPDATE app SET name = ?2 WHERE id = ?1", params![app, name])?;
     Ok(())
 }
 
 /// Counts a use of an app that has ended.
 pub fn note_tried(tx: &Write, app: AppId, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
-        .execute(params![app, now])?;
+    tx.execute(
+        "UPDATE app SET tried = tried + 1, tried_at = ?2 WHERE id = ?1",
+        params![app, now],
+    )?;
     Ok(())
 }
 
 /// Marks an app as ended and returns it. `None`: it had ended already.
 pub fn end(tx: &Write, id: AppId, now: Timestamp) -> Result<Option<App>> {
-    let ended = tx.sql.prepare_cached(
+    tx.optional(
         "UPDATE app SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING *",
-    )?;
-    Ok({ ended }
-        .query_row(params![id, now], App::read)
-        .optional()?)
+        params![id, now],
+        App::read,
+    )
 }
 
 /// A batch of the live apps that have expired.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<AppId>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT id FROM app WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![now, as_sql(batch)], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![now, batch],
+        |row| row.get(0),
+    )
 }
 
 /// Removes a batch of ended apps that nobody can ask about any more: their session ended at
 /// `cutoff` or before, or they ended 30 days ago. Returns how many. Their grants must be removed
 /// first.
 pub fn drop_ended(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM app WHERE id IN (SELECT id FROM app WHERE ended_at IS NOT NULL
-                 AND (ended_at <= ?2 OR session_id IN (SELECT id FROM session WHERE ended_at <= ?1))
-                 AND NOT EXISTS (SELECT 1 FROM app_grant WHERE app_id = app.id) LIMIT ?3)",
-        )?
-        .execute(params![cutoff, now.minus(LISTED_FOR), as_sql(batch)])?)
+    tx.execute(
+        "DELETE FROM app WHERE id IN (SELECT id FROM app WHERE ended_at IS NOT NULL
+         AND (ended_at <= ?2 OR session_id IN (SELECT id FROM session WHERE ended_at <= ?1))
+         AND NOT EXISTS (SELECT 1 FROM app_grant WHERE app_id = app.id) LIMIT ?3)",
+        params![cutoff, now.minus(LISTED_FOR), batch],
+    )
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
-    row::as_sql,
+    engine::{connection::Row, value::params},
     size::HASH,
     transaction::{Read, Write},
 };
@@ -41,7 +39,7 @@ impl AppSecret {
         self.valid_until.is_none_or(|end| due < end)
     }
 
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             created_at: row.get("created_at")?,
@@ -55,11 +53,10 @@ impl AppSecret {
 
 /// Adds a secret to an app.
 pub fn insert(tx: &Write, app: AppId, secret: SecretHash, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)",
-        )?
-        .execute(params![app, secret, now])?;
+    tx.execute(
+        "INSERT INTO app_secret (app_id, secret_hash, created_at) VALUES (?1, ?2, ?3)",
+        params![app, secret, now],
+    )?;
     tx.add_row(2 * HASH, 2);
     Ok(())
 }
@@ -74,9 +71,10 @@ pub fn rotate(
     now: Timestamp,
     due: Timestamp,
 ) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)")?
-        .execute(params![app, due.plus(overlap)])?;
+    tx.execute(
+        "UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)",
+        params![app, due.plus(overlap)],
+    )?;
     let valid = of_app(tx, app)?
         .iter()
         .filter(|secret| secret.is_valid(due))
@@ -88,47 +86,46 @@ pub fn rotate(
         return Err(Error::new(Code::TooManyKeys, detail));
     }
     insert(tx, app, secret, now)?;
-    tx.sql
-        .prepare_cached(
-            "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
+    tx.execute(
+        "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
                  ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
-        )?
-        .execute(params![app, due, as_sql(KEPT_SECRETS)])?;
+        params![app, due, KEPT_SECRETS],
+    )?;
     Ok(())
 }
 
 /// The secret of an app with this hash, valid or not.
 pub fn find(tx: &Read, app: AppId, secret: SecretHash) -> Result<Option<AppSecret>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1")?
-        .query_row(params![app, secret], AppSecret::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM app_secret WHERE secret_hash = ?2 AND app_id = ?1",
+        params![app, secret],
+        AppSecret::read,
+    )
 }
 
 /// The secrets of an app, oldest first.
 pub fn of_app(tx: &Read, app: AppId) -> Result<Vec<AppSecret>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id")?;
-    let secrets = statement
-        .query_map([app], AppSecret::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(secrets)
+    tx.all(
+        "SELECT * FROM app_secret WHERE app_id = ?1 ORDER BY id",
+        params![app],
+        AppSecret::read,
+    )
 }
 
 /// Records a use of a secret.
 pub fn note_used(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1")?
-        .execute(params![secret.id, now])?;
+    tx.execute(
+        "UPDATE app_secret SET last_used_at = ?2 WHERE id = ?1",
+        params![secret.id, now],
+    )?;
     Ok(())
 }
 
 /// Counts a use of a secret after the end of its validity.
 pub fn note_tried(tx: &Write, secret: &AppSecret, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1")?
-        .execute(params![secret.id, now])?;
+    tx.execute(
+        "UPDATE app_secret SET tried = tried + 1, tried_at = ?2 WHERE id = ?1",
+        params![secret.id, now],
+    )?;
     Ok(())
 }

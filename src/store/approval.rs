@@ -2,9 +2,11 @@
 //! authorization codes, and device codes whose device has not polled since. Both kinds end
 //! together.
 
-use rusqlite::{Row, params};
-
-use super::{row, transaction::Read};
+use super::{
+    engine::{connection::Row, value::params},
+    row,
+    transaction::Read,
+};
 use crate::{
     error::Result,
     model::{AppId, ChannelName, Scopes, SessionId, Timestamp},
@@ -24,7 +26,7 @@ pub struct Approval {
 }
 
 impl Approval {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             app: row.get("app_id")?,
             scope: row.get("scope")?,
@@ -36,13 +38,13 @@ impl Approval {
 
 /// The approvals of a session that can still be redeemed, in the order in which they expire.
 pub fn pending_of(tx: &Read, session: SessionId, due: Timestamp) -> Result<Vec<Approval>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT app_id, scope, res, expires_at FROM authorization_code
-         WHERE session_id = ?1 AND used_at IS NULL AND expires_at > ?2
+    tx.all(
+        "SELECT app_id, scope, res, expires_at FROM authorization_code WHERE session_id = ?1
+         AND used_at IS NULL AND expires_at > ?2
          UNION ALL
-         SELECT app_id, scope, res, expires_at FROM device_code WHERE session_id = ?1 AND expires_at > ?2
-         ORDER BY expires_at",
-    )?;
-    let rows = statement.query_map(params![session, due], Approval::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+         SELECT app_id, scope, res, expires_at FROM device_code WHERE session_id = ?1
+         AND expires_at > ?2 ORDER BY expires_at",
+        params![session, due],
+        Approval::read,
+    )
 }

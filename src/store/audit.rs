@@ -1,10 +1,8 @@
 //! The audit log. A line is appended in the transaction of the change that it records. The log is
 //! read backwards and has a retention of its own.
 
-use rusqlite::{Row, params};
-
 use super::{
-    row::as_sql,
+    engine::{connection::Row, value::params},
     size::{ADDRESS, length},
     transaction::{Read, Write},
 };
@@ -53,49 +51,48 @@ fn insert(
         action.name().len() + ADDRESS + texts.iter().sum::<usize>(),
         1,
     );
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app, channel, count)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
+    tx.execute(
+        "INSERT INTO audit (time, action, session_id, client_id, nick, address, reason, app,
+         channel, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
             now,
             action.name(),
             subject.session,
             subject.client,
             subject.nick,
-            subject.address.or(tx.requester.get()).map(|address| address.to_string()),
+            subject.address.or(tx.requester.get()),
             action.reason(),
             subject.app,
             subject.channel,
             count,
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 
 /// The last `limit` lines before the line `before` (`None`: the end of the log), ascending.
 pub fn list(tx: &Read, before: Option<i64>, limit: usize) -> Result<Vec<Entry>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
-    ascending(statement.query_map([before.unwrap_or(i64::MAX), as_sql(limit)], entry)?)
-}
-
-/// The last `limit` lines about one session before the line `before`, ascending.
-pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> Result<Vec<Entry>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+    let mut entries = tx.all(
+        "SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        params![before.unwrap_or(i64::MAX), limit],
+        entry,
     )?;
-    ascending(statement.query_map(params![session, before, as_sql(limit)], entry)?)
-}
-
-fn ascending(rows: impl Iterator<Item = rusqlite::Result<Entry>>) -> Result<Vec<Entry>> {
-    let mut entries = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     entries.reverse();
     Ok(entries)
 }
 
-fn entry(row: &Row) -> rusqlite::Result<Entry> {
+/// The last `limit` lines about one session before the line `before`, ascending.
+pub fn of_session(tx: &Read, session: SessionId, before: i64, limit: usize) -> Result<Vec<Entry>> {
+    let mut entries = tx.all(
+        "SELECT * FROM audit WHERE session_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+        params![session, before, limit],
+        entry,
+    )?;
+    entries.reverse();
+    Ok(entries)
+}
+
+fn entry(row: &Row) -> Result<Entry> {
     Ok(Entry {
         session: row.get("session_id")?,
         client: row.get("client_id")?,
@@ -111,10 +108,9 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
 
 /// Removes a batch of the lines written at `cutoff` or before, oldest first. Returns how many.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) WHERE time <= ?1)",
-        )?
-        .execute(params![cutoff, as_sql(batch)])?)
+    tx.execute(
+        "DELETE FROM audit WHERE id IN (SELECT id
+         FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) WHERE time <= ?1)",
+        params![cutoff, batch],
+    )
 }

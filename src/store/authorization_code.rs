@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
-    row::{self, as_sql},
+    engine::{connection::Row, value::params},
+    row,
     size::{HASH, length},
     transaction::{Read, Write},
 };
@@ -48,7 +47,7 @@ pub struct AuthorizationCode {
 }
 
 impl AuthorizationCode {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             app: row.get("app_id")?,
             session: row.get("session_id")?,
@@ -59,7 +58,7 @@ impl AuthorizationCode {
             challenge: row.get("challenge")?,
             grant: row.get("grant_id")?,
             expires_at: row.get("expires_at")?,
-            used: row.get::<_, Option<i64>>("used_at")?.is_some(),
+            used: row.get::<Option<i64>>("used_at")?.is_some(),
             began: row.get("began")?,
         })
     }
@@ -79,12 +78,11 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
         code.challenge.len(),
     ];
     tx.add_row(texts.iter().sum(), 4);
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO authorization_code (secret_hash, app_id, session_id, scope, res, redirect_uri, challenge, grant_id,
-                                             expires_at, client_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
+    tx.execute(
+        "INSERT INTO authorization_code (secret_hash, app_id, session_id, scope, res, redirect_uri,
+         challenge, grant_id, expires_at, client_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
             secret,
             code.app,
             code.session,
@@ -95,17 +93,18 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
             code.grant,
             code.expires_at,
             code.client,
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 
 /// The code with this secret, used and expired ones included. Its app and its session are live.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM authorization_code WHERE secret_hash = ?1")?
-        .query_row([secret], AuthorizationCode::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM authorization_code WHERE secret_hash = ?1",
+        params![secret],
+        AuthorizationCode::read,
+    )
 }
 
 /// Records the use of a code: for which grant, and whether the use created that grant (`began`).
@@ -116,67 +115,69 @@ pub fn note_used(
     began: bool,
     now: Timestamp,
 ) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4 WHERE secret_hash = ?1")?
-        .execute(params![secret, grant, now, began])?;
+    tx.execute(
+        "UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4
+         WHERE secret_hash = ?1",
+        params![secret, grant, now, began],
+    )?;
     Ok(())
 }
 
 /// Removes the codes of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1")?
-        .execute([session])?;
+    tx.execute(
+        "DELETE FROM authorization_code WHERE session_id = ?1",
+        params![session],
+    )?;
     Ok(())
 }
 
 /// Removes the unused codes that a client approved before it left. The client may have been removed
 /// because it was not trusted.
 pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2 AND used_at IS NULL")?
-        .execute(params![session, client])?;
+    tx.execute(
+        "DELETE FROM authorization_code WHERE session_id = ?1 AND client_id = ?2
+         AND used_at IS NULL",
+        params![session, client],
+    )?;
     Ok(())
 }
 
 /// Removes the unused codes that a session approved, for one app or for all (`None`). Returns how
 /// many.
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
-    let void = tx.sql.prepare_cached(
+    tx.execute(
         "DELETE FROM authorization_code
          WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2) AND used_at IS NULL",
-    )?;
-    Ok({ void }.execute(params![session, app])?)
+        params![session, app],
+    )
 }
 
 /// How many approved codes of a session will create a new client when they are redeemed. The scope
 /// `identity` creates none.
 pub fn count_waiting(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT count(*) FROM authorization_code
-             WHERE session_id = ?1 AND expires_at > ?2 AND used_at IS NULL AND grant_id IS NULL AND scope != 'identity'",
-        )?
-        .query_row(params![session, due], |row| row.get::<_, i64>(0))?
-        .unsigned_abs() as usize)
+    tx.one(
+        "SELECT count(*) FROM authorization_code WHERE session_id = ?1 AND expires_at > ?2
+         AND used_at IS NULL AND grant_id IS NULL AND scope != 'identity'",
+        params![session, due],
+        |row| row.get(0),
+    )
 }
 
 /// Removes the codes of an app that has ended.
 pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM authorization_code WHERE app_id = ?1")?
-        .execute([app])?;
+    tx.execute(
+        "DELETE FROM authorization_code WHERE app_id = ?1",
+        params![app],
+    )?;
     Ok(())
 }
 
 /// Removes a batch of codes that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM authorization_code WHERE secret_hash IN
+    tx.execute(
+        "DELETE FROM authorization_code WHERE secret_hash IN
                  (SELECT secret_hash FROM authorization_code WHERE expires_at <= ?1 LIMIT ?2)",
-        )?
-        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
+        params![now.minus(KEPT_FOR), batch],
+    )
 }

@@ -1,8 +1,7 @@
 //! Bans: masks of sessions that may neither join a channel nor speak on it.
 
-use rusqlite::{Row, params};
-
 use super::{
+    engine::{connection::Row, value::params},
     session::Session,
     session_mask::{Masked, SessionMask},
     transaction::{Read, Write},
@@ -25,7 +24,7 @@ pub struct Ban {
 }
 
 impl Ban {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             mask: SessionMask::read(row)?,
             set_by: row.get("set_by")?,
@@ -36,55 +35,49 @@ impl Ban {
 
 /// All bans of a channel.
 pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1")?;
-    let rows = statement.query_map([channel], Ban::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1",
+        params![channel],
+        Ban::read,
+    )
 }
 
 /// Whether any ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
-    let mut masks = tx
-        .sql
-        .prepare_cached("SELECT mask, held FROM ban WHERE channel_id = ?1")?;
-    Masked::new(session.id, session.mask()).fits_one_of(&mut masks, channel)
+    let masks = "SELECT mask, held FROM ban WHERE channel_id = ?1";
+    Masked::new(session.id, session.mask()).fits_one_of(tx, masks, channel)
 }
 
 /// Adds a ban. Returns whether it is new.
 pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
     let mask = &ban.mask.mask;
-    let added = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO ban (channel_id, folded_mask, mask, held, set_by, set_at)
+    let added = tx.execute(
+        "INSERT INTO ban (channel_id, folded_mask, mask, held, set_by, set_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
+        params![
             channel,
             mask.folded(),
             mask.as_str(),
             ban.mask.held,
             ban.set_by,
             ban.set_at
-        ])?;
+        ],
+    )?;
     tx.add_row(2 * mask.as_str().len() + ban.set_by.len(), 1);
     Ok(added == 1)
 }
 
 /// Removes a ban. Returns whether it existed.
 pub fn remove(tx: &Write, channel: ChannelId, mask: &Mask) -> Result<bool> {
-    let removed = tx
-        .sql
-        .prepare_cached("DELETE FROM ban WHERE channel_id = ?1 AND folded_mask = ?2")?
-        .execute(params![channel, mask.folded()])?;
+    let removed = tx.execute(
+        "DELETE FROM ban WHERE channel_id = ?1 AND folded_mask = ?2",
+        params![channel, mask.folded()],
+    )?;
     Ok(removed == 1)
 }
 
 /// Removes all bans of a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM ban WHERE channel_id = ?1")?
-        .execute([channel])?;
+    tx.execute("DELETE FROM ban WHERE channel_id = ?1", params![channel])?;
     Ok(())
 }

@@ -1,10 +1,8 @@
 //! Channels: created, found, listed and changed. Their members are in `membership`.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
     effect::Effect,
-    row::as_sql,
+    engine::{connection::Row, value::params},
     transaction::{Read, Write},
 };
 use crate::{
@@ -41,7 +39,7 @@ pub struct Topic {
 
 impl Channel {
     /// Reads a row of the table.
-    pub fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row) -> Result<Self> {
         let topic: Option<String> = row.get("topic")?;
         let topic = match topic {
             Some(text) => Some(Topic {
@@ -56,7 +54,7 @@ impl Channel {
             name: row.get("name")?,
             created_at: row.get("created_at")?,
             modes: Modes {
-                flags: Modes::from_letters(row.get_ref("modes")?.as_str()?),
+                flags: Modes::from_letters(row.text("modes")?),
                 key: row.get("key")?,
                 limit: row.get("member_limit")?,
             },
@@ -78,9 +76,11 @@ pub fn insert(
         channel: id,
         name: name.clone(),
     });
-    tx.sql
-        .prepare_cached("INSERT INTO channel (id, name, folded_name, created_at, modes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id, name.as_str(), name.folded(), now, modes.letters()])?;
+    tx.execute(
+        "INSERT INTO channel (id, name, folded_name, created_at, modes)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![id, name, name.folded(), now, modes.letters()],
+    )?;
     tx.add_row(3 * name.as_str().len(), 3);
     Ok(Channel {
         id,
@@ -93,111 +93,110 @@ pub fn insert(
 
 /// The live channel with this name, compared in folded form.
 pub fn by_name(tx: &Read, name: &ChannelName) -> Result<Option<Channel>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM channel WHERE folded_name = ?1 AND ended_at IS NULL")?
-        .query_row([name.folded()], Channel::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM channel WHERE folded_name = ?1 AND ended_at IS NULL",
+        params![name.folded()],
+        Channel::read,
+    )
 }
 
 /// The folded name of a channel, live or ended.
 pub fn folded_name(tx: &Read, id: ChannelId) -> Result<String> {
-    let name = tx
-        .sql
-        .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
-    Ok({ name }.query_row([id], |row| row.get(0))?)
+    tx.one(
+        "SELECT folded_name FROM channel WHERE id = ?1",
+        params![id],
+        |row| row.get(0),
+    )
 }
 
 /// The live channels with ids above `after`, in other words those created after it.
 pub fn made_after(tx: &Read, after: ChannelId) -> Result<Vec<(ChannelId, ChannelName)>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT id, name FROM channel WHERE id > ?1 AND ended_at IS NULL",
+        params![after],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// The id of the channel that was created last, live or ended. 0: there has been none.
 pub fn newest(tx: &Read) -> Result<ChannelId> {
-    Ok(tx
-        .sql
-        .query_row("SELECT coalesce(max(id), 0) FROM channel", [], |row| {
-            row.get(0)
-        })?)
+    tx.one("SELECT coalesce(max(id), 0) FROM channel", &[], |row| {
+        row.get(0)
+    })
 }
 
 /// Whether a channel is live.
 pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
-    let live = tx.sql.prepare_cached(
+    tx.one(
         "SELECT EXISTS (SELECT 1 FROM channel WHERE id = ?1 AND ended_at IS NULL)",
-    )?;
-    Ok({ live }.query_row([id], |row| row.get(0))?)
+        params![id],
+        |row| row.get(0),
+    )
 }
 
 /// The live channels that have no operator.
 pub fn without_op(tx: &Read) -> Result<Vec<ChannelId>> {
-    let without_op = tx.sql.prepare(
+    tx.all(
         "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS
              (SELECT 1 FROM membership WHERE channel_id = channel.id AND until IS NULL AND op)",
-    )?;
-    let ids = { without_op }
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(ids)
+        &[],
+        |row| row.get(0),
+    )
 }
 
 /// The name of a channel, live or ended.
 pub fn name(tx: &Read, id: ChannelId) -> Result<String> {
-    let name = tx
-        .sql
-        .prepare_cached("SELECT name FROM channel WHERE id = ?1")?;
-    Ok({ name }.query_row([id], |row| row.get(0))?)
+    tx.one(
+        "SELECT name FROM channel WHERE id = ?1",
+        params![id],
+        |row| row.get(0),
+    )
 }
 
 /// The live channels that are not secret (+s), each with its number of members, largest first, at
 /// most `limit`. The caller decides what of each channel the reader may see.
 pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id AND until IS NULL) AS members
-         FROM channel WHERE ended_at IS NULL AND instr(modes, ?1) = 0 ORDER BY members DESC, folded_name LIMIT ?2",
-    )?;
     let hidden = Flag::Secret.letter().to_string();
-    let rows = statement.query_map(params![hidden, as_sql(limit)], |row| {
-        Ok((Channel::read(row)?, row.get("members")?))
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id
+         AND until IS NULL) AS members FROM channel WHERE ended_at IS NULL
+         AND instr(modes, ?1) = 0 ORDER BY members DESC, folded_name LIMIT ?2",
+        params![hidden, limit],
+        |row| Ok((Channel::read(row)?, row.get("members")?)),
+    )
 }
 
 /// Sets or clears (`None`) a channel's topic.
 pub fn set_topic(tx: &Write, id: ChannelId, topic: Option<&Topic>) -> Result<()> {
     tx.add_text(topic.map_or("", |topic| &topic.text));
-    tx.sql
-        .prepare_cached(
-            "UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1",
-        )?
-        .execute(params![
+    tx.execute(
+        "UPDATE channel SET topic = ?2, topic_set_by = ?3, topic_set_at = ?4 WHERE id = ?1",
+        params![
             id,
             topic.map(|t| &t.text),
             topic.map(|t| &t.set_by),
             topic.map(|t| t.set_at)
-        ])?;
+        ],
+    )?;
     Ok(())
 }
 
 /// Replaces a channel's modes, its key and its member limit.
 pub fn set_modes(tx: &Write, id: ChannelId, modes: &Modes) -> Result<()> {
     tx.add_text(modes.key.as_deref().unwrap_or_default());
-    tx.sql
-        .prepare_cached("UPDATE channel SET modes = ?2, key = ?3, member_limit = ?4 WHERE id = ?1")?
-        .execute(params![id, modes.letters(), modes.key, modes.limit])?;
+    tx.execute(
+        "UPDATE channel SET modes = ?2, key = ?3, member_limit = ?4 WHERE id = ?1",
+        params![id, modes.letters(), modes.key, modes.limit],
+    )?;
     Ok(())
 }
 
 /// Marks a channel as ended, which frees its name. Its key and topic are deleted.
 pub fn end(tx: &Write, id: ChannelId, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1")?
-        .execute(params![id, now])?;
+    tx.execute(
+        "UPDATE channel SET ended_at = ?2, key = NULL, topic = NULL WHERE id = ?1",
+        params![id, now],
+    )?;
     tx.effect(Effect::ChannelEnded { channel: id });
     Ok(())
 }

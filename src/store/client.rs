@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     effect::{Admission, Effect},
-    row::as_sql,
+    row_rusqlite::as_sql,
     size::{ADDRESS, HASH},
     transaction::{Read, Write},
 };

@@ -4,10 +4,8 @@
 //! The conversations in which a session has written are counted apart from those in which it has
 //! only received. Strangers therefore cannot displace the session's own contacts.
 
-use rusqlite::{OptionalExtension, params};
-
 use super::{
-    row::as_sql,
+    engine::value::params,
     transaction::{Read, Write},
 };
 use crate::{
@@ -46,21 +44,20 @@ pub fn note_written(
     other: SessionId,
     message: EventId,
 ) -> Result<()> {
-    let noted = tx
-        .sql
-        .prepare_cached(
-            "UPDATE direct SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2 AND wrote = 1",
-        )?
-        .execute(params![session, other, message])?;
+    let noted = tx.execute(
+        "UPDATE direct SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2
+         AND wrote = 1",
+        params![session, other, message],
+    )?;
     if noted == 1 {
         return Ok(());
     }
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written) VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
-             ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
-        )?
-        .execute(params![session, other, message])?;
+    tx.execute(
+        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written)
+         VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
+         ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
+        params![session, other, message],
+    )?;
     tx.add_row(0, 4);
     forget_least_written(tx, session)
 }
@@ -72,32 +69,29 @@ pub fn note_received(
     other: SessionId,
     message: EventId,
 ) -> Result<()> {
-    let noted = tx
-        .sql
-        .prepare_cached(
-            "UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
-        )?
-        .execute(params![session, other, message])?;
+    let noted = tx.execute(
+        "UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
+        params![session, other, message],
+    )?;
     if noted == 1 {
         return Ok(());
     }
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 0, 1, ?3, 0)",
-        )?
-        .execute(params![session, other, message])?;
+    tx.execute(
+        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read)
+         VALUES (?1, ?2, 0, 1, ?3, 0)",
+        params![session, other, message],
+    )?;
     tx.add_row(0, 4);
     forget_least(tx, session)
 }
 
 /// The read marker of a session for what another session wrote to it. 0: it has read nothing.
 pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<EventId> {
-    let mark = tx
-        .sql
-        .prepare_cached("SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2")?;
-    let mark = { mark }
-        .query_row(params![session, other], |row| row.get(0))
-        .optional()?;
+    let mark = tx.optional(
+        "SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2",
+        params![session, other],
+        |row| row.get(0),
+    )?;
     Ok(EventId(mark.unwrap_or(0)))
 }
 
@@ -106,26 +100,22 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
     if to <= read_mark(tx, session, other)? {
         return Ok(false);
     }
-    let made = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO direct (session_id, other_id, wrote, unread, last, read) VALUES (?1, ?2, 0, 0, 0, ?3)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![session, other, to])?;
+    let made = tx.execute(
+        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read)
+         VALUES (?1, ?2, 0, 0, 0, ?3) ON CONFLICT DO NOTHING",
+        params![session, other, to],
+    )?;
     if made == 1 {
         tx.add_row(0, 4);
         forget_least(tx, session)?;
         return Ok(true);
     }
-    tx.sql
-        .prepare_cached(
-            "UPDATE direct SET read = ?3, unread = (
-                 SELECT count(*) FROM (SELECT 1 FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3 AND ?1 != ?2
-                                       LIMIT 1))
-             WHERE session_id = ?1 AND other_id = ?2",
-        )?
-        .execute(params![session, other, to])?;
+    tx.execute(
+        "UPDATE direct SET read = ?3, unread = (SELECT count(*)
+         FROM (SELECT 1 FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
+         AND ?1 != ?2 LIMIT 1)) WHERE session_id = ?1 AND other_id = ?2",
+        params![session, other, to],
+    )?;
     Ok(true)
 }
 
@@ -134,12 +124,12 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
 fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, false)? - MOST;
     if more > 0 {
-        tx.sql
-            .prepare_cached(
-                "DELETE FROM direct WHERE session_id = ?1 AND other_id IN (
-                     SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = 0 ORDER BY unread, last LIMIT ?2)",
-            )?
-            .execute(params![session, more])?;
+        tx.execute(
+            "DELETE FROM direct WHERE session_id = ?1
+             AND other_id IN (SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = 0
+             ORDER BY unread, last LIMIT ?2)",
+            params![session, more],
+        )?;
     }
     Ok(())
 }
@@ -149,63 +139,62 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
 fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, true)? - MOST_WRITTEN;
     if more > 0 {
-        tx.sql
-            .prepare_cached(
-                "DELETE FROM direct WHERE session_id = ?1 AND other_id IN (
-                     SELECT other_id FROM (SELECT other_id, unread, last FROM direct WHERE session_id = ?1 AND wrote = 1
-                                           ORDER BY written DESC LIMIT -1 OFFSET ?2)
-                     ORDER BY unread, last LIMIT ?3)",
-            )?
-            .execute(params![session, as_sql(CONTACTS), more])?;
+        tx.execute(
+            "DELETE FROM direct WHERE session_id = ?1
+             AND other_id IN (SELECT other_id
+             FROM (SELECT other_id, unread, last FROM direct WHERE session_id = ?1
+             AND wrote = 1 ORDER BY written DESC LIMIT -1 OFFSET ?2) ORDER BY unread, last
+             LIMIT ?3)",
+            params![session, CONTACTS, more],
+        )?;
     }
     Ok(())
 }
 
 fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
-    let count = tx
-        .sql
-        .prepare_cached("SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2")?;
-    Ok({ count }.query_row(params![session, wrote], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2",
+        params![session, wrote],
+        |row| row.get(0),
+    )
 }
 
 /// A session's conversations in the order in which they are shown: those in which it has written
 /// first, among these the unread ones first, among these the newest first. A conversation with a
 /// session that has ended is shown while its last message is in the log.
 pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
          FROM direct CROSS JOIN session ON session.id = other_id
          WHERE session_id = ?1 AND last > 0
                AND (ended_at IS NULL OR last >= (SELECT min(id) FROM event))
          ORDER BY wrote DESC, unread DESC, last DESC LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![session, SHOWN], |row| {
-        Ok(Conversation {
-            other: row.get("other_id")?,
-            nick: row.get("nick")?,
-            ended: row.get("ended")?,
-            read: row.get("read")?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![session, SHOWN],
+        |row| {
+            Ok(Conversation {
+                other: row.get("other_id")?,
+                nick: row.get("nick")?,
+                ended: row.get("ended")?,
+                read: row.get("read")?,
+            })
+        },
+    )
 }
 
 /// The live sessions to which a session has written something that is still in the log, the latest
 /// first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT other_id FROM direct CROSS JOIN session ON session.id = other_id
-         WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event) AND ended_at IS NULL
-         ORDER BY written DESC",
-    )?;
-    let rows = statement.query_map([session], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+         WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event)
+         AND ended_at IS NULL ORDER BY written DESC",
+        params![session],
+        |row| row.get(0),
+    )
 }
 
 /// Removes the conversations of a session that ends. The other sessions keep their side.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM direct WHERE session_id = ?1")?
-        .execute([session])?;
+    tx.execute("DELETE FROM direct WHERE session_id = ?1", params![session])?;
     Ok(())
 }

@@ -232,7 +232,7 @@ fn prepare(
 ) -> Result<(Connection, KeyRing)> {
     let connection = open::writer(path, now)?;
     let keys = key_file.map_or_else(KeyRing::generate, |file| {
-        key_file::open(&connection, file, now)
+        key_file::open(&Write::new(&connection), file, now)
     })?;
     let transaction = connection.unchecked_transaction()?;
     heal(&Write::new(&transaction))?;

@@ -3,10 +3,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
 use super::{
-    row::{self, as_sql},
+    engine::{connection::Row, value::params},
+    row,
     size::HASH,
     transaction::{Read, Write},
 };
@@ -57,20 +56,17 @@ pub enum Decision {
 }
 
 impl DeviceCode {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         let approved = row
-            .get::<_, Option<_>>("session_id")?
-            .zip(row.get::<_, Option<_>>("client_id")?);
+            .get::<Option<SessionId>>("session_id")?
+            .zip(row.get::<Option<ClientId>>("client_id")?);
         let decision = match (row.get("denied")?, approved) {
             (true, _) => Some(Decision::Denied),
-            (false, Some((session, client))) => {
-                let (session, client) = (SessionId(session), ClientId(client));
-                Some(Decision::Approved {
-                    session,
-                    client,
-                    res: row::res(row)?,
-                })
-            }
+            (false, Some((session, client))) => Some(Decision::Approved {
+                session,
+                client,
+                res: row::res(row)?,
+            }),
             (false, None) => None,
         };
         Ok(Self {
@@ -79,7 +75,7 @@ impl DeviceCode {
             scope: row.get("scope")?,
             address: row.get("address")?,
             expires_at: row.get("expires_at")?,
-            interval: Duration::from_millis(row.get::<_, i64>("interval")?.unsigned_abs()),
+            interval: row.get("interval")?,
             polled_at: row.get("polled_at")?,
             decision,
         })
@@ -111,13 +107,11 @@ pub struct NewDeviceCode {
 pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
     let (scope, address) = (new.scope.to_string(), new.address.to_string());
     tx.add_row(2 * HASH + scope.len() + 2 * address.len(), 4);
-    let inserted = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO device_code (secret_hash, user_code, app_id, scope, address, created_at, expires_at, interval, key)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (user_code) DO NOTHING",
-        )?
-        .execute(params![
+    let inserted = tx.execute(
+        "INSERT INTO device_code (secret_hash, user_code, app_id, scope, address, created_at,
+         expires_at, interval, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (user_code) DO NOTHING",
+        params![
             new.secret,
             new.user_code,
             new.app,
@@ -125,21 +119,21 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
             address,
             now,
             new.expires_at,
-            millis(new.interval),
+            new.interval,
             new.key,
-        ])?;
+        ],
+    )?;
     Ok(inserted == 1)
 }
 
 /// How many of the codes that an app requested from this address are still undecided.
 pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<i64> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT count(*) FROM device_code INDEXED BY device_code_of_app
-             WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
-        )?
-        .query_row(params![app, address.to_string(), due], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM device_code INDEXED BY device_code_of_app WHERE app_id = ?1
+         AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
+        params![app, address, due],
+        |row| row.get(0),
+    )
 }
 
 /// When the first of these undecided codes expires. `None`: there are none.
@@ -149,42 +143,42 @@ pub fn first_pending(
     address: IpAddr,
     due: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT min(expires_at) FROM device_code INDEXED BY device_code_of_app
-             WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
-        )?
-        .query_row(params![app, address.to_string(), due], |row| row.get::<_, Option<i64>>(0))?
-        .map(Timestamp))
+    tx.one(
+        "SELECT min(expires_at) FROM device_code INDEXED BY device_code_of_app
+         WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3
+         AND session_id IS NULL AND NOT denied",
+        params![app, address, due],
+        |row| row.get(0),
+    )
 }
 
 /// The device code with this hash, expired and decided ones included.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<DeviceCode>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM device_code WHERE secret_hash = ?1")?;
-    Ok(statement.query_row([secret], DeviceCode::read).optional()?)
+    tx.optional(
+        "SELECT * FROM device_code WHERE secret_hash = ?1",
+        params![secret],
+        DeviceCode::read,
+    )
 }
 
 /// The device code that belongs to a user code, given all hashes that the user code may have.
 pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<DeviceCode>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM device_code WHERE user_code = ?1")?;
-    let mut found = user_code
-        .iter()
-        .map(|hash| statement.query_row([hash], DeviceCode::read).optional());
+    let mut found = user_code.iter().map(|hash| {
+        tx.optional(
+            "SELECT * FROM device_code WHERE user_code = ?1",
+            params![hash],
+            DeviceCode::read,
+        )
+    });
     Ok(found.find_map(Result::transpose).transpose()?)
 }
 
 /// Records a poll, and the least time until the next one.
 pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1",
-        )?
-        .execute(params![secret, due, millis(interval)])?;
+    tx.execute(
+        "UPDATE device_code SET polled_at = ?2, interval = ?3 WHERE secret_hash = ?1",
+        params![secret, due, interval],
+    )?;
     Ok(())
 }
 
@@ -203,93 +197,89 @@ pub fn decide(
             res,
         } => (Some(session), Some(client), res),
     };
-    tx.sql
-        .prepare_cached(
-            "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4, expires_at = ?5
-             WHERE user_code = ?1",
-        )?
-        .execute(params![user_code, session, client, res.as_ref().map(row::to_json).transpose()?, expires_at])?;
+    tx.execute(
+        "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4,
+         expires_at = ?5 WHERE user_code = ?1",
+        params![
+            user_code,
+            session,
+            client,
+            res.as_ref().map(row::to_json).transpose()?,
+            expires_at
+        ],
+    )?;
     Ok(())
 }
 
 /// Removes a code that was redeemed: it works once.
 pub fn remove(tx: &Write, secret: SecretHash) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM device_code WHERE secret_hash = ?1")?
-        .execute([secret])?;
+    tx.execute(
+        "DELETE FROM device_code WHERE secret_hash = ?1",
+        params![secret],
+    )?;
     Ok(())
 }
 
 /// Removes the codes of an app that has ended.
 pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM device_code WHERE app_id = ?1")?
-        .execute([app])?;
+    tx.execute("DELETE FROM device_code WHERE app_id = ?1", params![app])?;
     Ok(())
 }
 
 /// Removes the codes that were approved by a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM device_code WHERE session_id = ?1")?
-        .execute([session])?;
+    tx.execute(
+        "DELETE FROM device_code WHERE session_id = ?1",
+        params![session],
+    )?;
     Ok(())
 }
 
 /// Removes the codes that a client approved before it left and that were not redeemed. The client
 /// may have been removed because it was not trusted.
 pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2")?
-        .execute(params![session, client])?;
+    tx.execute(
+        "DELETE FROM device_code WHERE session_id = ?1 AND client_id = ?2",
+        params![session, client],
+    )?;
     Ok(())
 }
 
 /// Denies the codes that a session approved and that were not redeemed, for one app or for all
 /// (`None`). Returns how many.
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
-    let void = tx.sql.prepare_cached(
+    tx.execute(
         "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
          WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2)",
-    )?;
-    Ok({ void }.execute(params![session, app])?)
+        params![session, app],
+    )
 }
 
 /// How many approved codes of a session will create a new client when they are redeemed. The scope
 /// `identity` creates none.
 pub fn count_approved(tx: &Read, session: SessionId, due: Timestamp) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT count(*) FROM device_code WHERE session_id = ?1 AND expires_at > ?2 AND scope != 'identity'",
-        )?
-        .query_row(params![session, due], |row| row.get::<_, i64>(0))?
-        .unsigned_abs() as usize)
+    tx.one(
+        "SELECT count(*) FROM device_code
+         WHERE session_id = ?1 AND expires_at > ?2 AND scope != 'identity'",
+        params![session, due],
+        |row| row.get(0),
+    )
 }
 
 /// Expires all undecided codes, because the key to their user codes is lost.
-pub fn end_undecided(sql: &Connection, now: Timestamp) -> Result<()> {
-    sql.execute(
-        "UPDATE device_code SET expires_at = ?1 WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
-        [now],
+pub fn end_undecided(tx: &Write, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "UPDATE device_code SET expires_at = ?1
+         WHERE expires_at > ?1 AND session_id IS NULL AND NOT denied",
+        params![now],
     )?;
     Ok(())
 }
 
 /// Removes a batch of codes that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, due: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM device_code
-             WHERE secret_hash IN (SELECT secret_hash FROM device_code WHERE expires_at <= ?1 LIMIT ?2)",
-        )?
-        .execute(params![due.minus(KEPT_FOR), as_sql(batch)])?)
-}
-
-/// A duration as a column: milliseconds.
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    tx.execute("DELETE FROM device_code
+         WHERE secret_hash IN (SELECT secret_hash FROM device_code WHERE expires_at <= ?1 LIMIT ?2)", params![due.minus(KEPT_FOR), batch])
 }
 
 #[cfg(test)]

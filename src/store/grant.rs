@@ -1,10 +1,9 @@
 //! Grants: what an app may do, as a session or for itself. What depends on a grant ends with it.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
     app::{self, App},
-    row::{self, as_sql},
+    engine::{connection::Row, value::params},
+    row,
     size::length,
     transaction::{Read, Write},
 };
@@ -35,10 +34,12 @@ pub struct Grant {
 }
 
 /// Selects a grant's columns and its client.
-const GRANT: &str = "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client FROM app_grant";
+const GRANT: &str =
+    "SELECT app_grant.*, (SELECT id FROM client WHERE grant_id = app_grant.id) AS client
+     FROM app_grant";
 
 impl Grant {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             session: row.get("session_id")?,
@@ -84,80 +85,66 @@ pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<
         new.res.as_ref().map(row::to_json).transpose()?,
     );
     tx.add_row(scope.len() + length(res.as_ref()), 5);
-    let id = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             RETURNING id",
-        )?
-        .query_row(params![
-            new.session,
-            app,
-            scope,
-            res,
-            now,
-            new.limit_at,
-        ], |row| row.get(0))?;
-    Ok(id)
+    tx.one(
+        "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
+        params![new.session, app, scope, res, now, new.limit_at],
+        |row| row.get(0),
+    )
 }
 
 /// Extends the life of a grant that lives by refreshing, until its newest tokens expire.
 pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1",
-        )?
-        .execute(params![id, until])?;
+    tx.execute(
+        "UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1",
+        params![id, until],
+    )?;
     Ok(())
 }
 
 /// Records that the session of a grant has consented again, and until when that lasts.
 pub fn consent_again(tx: &Write, id: GrantId, limit_at: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE app_grant SET limit_at = ?2 WHERE id = ?1")?
-        .execute(params![id, limit_at])?;
+    tx.execute(
+        "UPDATE app_grant SET limit_at = ?2 WHERE id = ?1",
+        params![id, limit_at],
+    )?;
     Ok(())
 }
 
 /// A batch of live grants whose last tokens have expired.
 pub fn due(tx: &Read, now: Timestamp, batch: usize) -> Result<Vec<GrantId>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT id FROM app_grant WHERE ended_at IS NULL AND expires_at <= ?1 LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![now, as_sql(batch)], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![now, batch],
+        |row| row.get(0),
+    )
 }
 
 /// The live grants that a session gave an app, oldest first.
 pub fn given(tx: &Read, session: SessionId, app: AppId) -> Result<Vec<Grant>> {
-    let mut statement = tx.sql.prepare_cached(&format!(
-        "{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"
-    ))?;
-    let grants = statement
-        .query_map(params![session, app], Grant::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(grants)
+    tx.all(
+        &format!("{GRANT} WHERE session_id = ?1 AND app_id = ?2 AND ended_at IS NULL ORDER BY id"),
+        params![session, app],
+        Grant::read,
+    )
 }
 
 /// The live grant with this id.
 pub fn get(tx: &Read, id: GrantId) -> Result<Option<Grant>> {
-    Ok(tx
-        .sql
-        .prepare_cached(&format!(
-            "{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"
-        ))?
-        .query_row([id], Grant::read)
-        .optional()?)
+    tx.optional(
+        &format!("{GRANT} WHERE app_grant.id = ?1 AND ended_at IS NULL"),
+        params![id],
+        Grant::read,
+    )
 }
 
 /// The live grants of a session, oldest first, each with its app.
 pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, App)>> {
-    let mut statement = tx.sql.prepare_cached(&format!(
-        "{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"
-    ))?;
-    let grants = statement
-        .query_map([session], Grant::read)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let grants = tx.all(
+        &format!("{GRANT} WHERE session_id = ?1 AND ended_at IS NULL ORDER BY id"),
+        params![session],
+        Grant::read,
+    )?;
     grants
         .into_iter()
         .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))
@@ -180,13 +167,11 @@ pub fn page(
         (None, Some(_)) => "?2 IS NULL AND session_id = ?3",
         (None, None) => "?2 IS NULL AND ?3 IS NULL",
     };
-    let mut statement = tx.sql.prepare_cached(&format!(
-        "{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"
-    ))?;
-    let wanted = params![after, app, session, as_sql(limit)];
-    let grants = statement
-        .query_map(wanted, Grant::read)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let grants = tx.all(
+        &format!("{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"),
+        params![after, app, session, limit],
+        Grant::read,
+    )?;
     grants
         .into_iter()
         .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))
@@ -196,68 +181,65 @@ pub fn page(
 /// The one live grant that an app has for itself: that of an API key, which acts as its session, or
 /// that of an operator's app.
 pub fn own_of(tx: &Read, app: &App) -> Result<Option<Grant>> {
-    Ok(tx
-        .sql
-        .prepare_cached(&format!(
-            "{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"
-        ))?
-        .query_row(params![app.id, app.owner()], Grant::read)
-        .optional()?)
+    tx.optional(
+        &format!("{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"),
+        params![app.id, app.owner()],
+        Grant::read,
+    )
 }
 
 /// The live grants of an app.
 pub fn live_of_app(tx: &Read, app: AppId) -> Result<Vec<GrantId>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL")?;
-    let rows = statement.query_map([app], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT id FROM app_grant WHERE app_id = ?1 AND ended_at IS NULL",
+        params![app],
+        |row| row.get(0),
+    )
 }
 
 /// The name of a grant's app, with which the grant's events are tagged.
 pub fn app_name(tx: &Read, grant: GrantId) -> Result<String> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1",
-        )?
-        .query_row([grant], |row| row.get(0))?)
+    tx.one(
+        "SELECT name FROM app JOIN app_grant ON app_id = app.id WHERE app_grant.id = ?1",
+        params![grant],
+        |row| row.get(0),
+    )
 }
 
 /// The channels that a grant is confined to. `None`: all of the session's.
 pub fn res(tx: &Read, grant: GrantId) -> Result<Option<Vec<ChannelName>>> {
-    let res = tx
-        .sql
-        .prepare_cached("SELECT res FROM app_grant WHERE id = ?1")?;
-    Ok({ res }.query_row([grant], row::res)?)
+    tx.one(
+        "SELECT res FROM app_grant WHERE id = ?1",
+        params![grant],
+        row::res,
+    )
 }
 
 /// Whether a grant is live.
 pub fn is_live(tx: &Read, id: GrantId) -> Result<bool> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL")?
-        .exists([id])?)
+    tx.exists(
+        "SELECT 1 FROM app_grant WHERE id = ?1 AND ended_at IS NULL",
+        params![id],
+    )
 }
 
 /// Marks a grant as ended. Returns its app and the session as which it acted. `None`: it had ended
 /// already.
 pub fn end(tx: &Write, id: GrantId, now: Timestamp) -> Result<Option<(AppId, Option<SessionId>)>> {
-    let ended = tx.sql.prepare_cached(
-        "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL RETURNING app_id, session_id",
-    )?;
-    let ended = { ended }.query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(ended.optional()?)
+    tx.optional(
+        "UPDATE app_grant SET ended_at = ?2 WHERE id = ?1 AND ended_at IS NULL
+         RETURNING app_id, session_id",
+        params![id, now],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// Removes a batch of grants that ended at `cutoff` or before and whose clients are removed.
 /// Returns how many.
 pub fn drop_ended(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM app_grant WHERE id IN (SELECT id FROM app_grant WHERE ended_at <= ?1
+    tx.execute(
+        "DELETE FROM app_grant WHERE id IN (SELECT id FROM app_grant WHERE ended_at <= ?1
                  AND NOT EXISTS (SELECT 1 FROM client WHERE grant_id = app_grant.id) LIMIT ?2)",
-        )?
-        .execute(params![cutoff, as_sql(batch)])?)
+        params![cutoff, batch],
+    )
 }

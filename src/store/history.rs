@@ -3,9 +3,7 @@
 use rusqlite::params;
 
 use super::{
-    channel_history, log, membership,
-    queue::PAGE_BYTES,
-    row::{Span, as_sql},
+    channel_history, log, membership, queue::PAGE_BYTES, row::Span, row_rusqlite::as_sql,
     transaction::Read,
 };
 use crate::{

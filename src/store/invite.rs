@@ -1,8 +1,9 @@
 //! Pending invitations: those that were not used yet.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::transaction::{Read, Write};
+use super::{
+    engine::value::params,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId},
@@ -25,63 +26,59 @@ pub fn add(
     silenced: bool,
     since: EventId,
 ) -> Result<bool> {
-    let added = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO invite (channel_id, session_id, silenced, since) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced AND NOT excluded.silenced",
-        )?
-        .execute(params![channel, session, silenced, since])?;
+    let added = tx.execute(
+        "INSERT INTO invite (channel_id, session_id, silenced, since)
+         VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced
+         AND NOT excluded.silenced",
+        params![channel, session, silenced, since],
+    )?;
     if added == 0 {
         return Ok(false);
     }
     tx.add_row(0, 3);
     // Silenced invitations displace only silenced ones, and the others only others.
     for sql in [
-        "DELETE FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND (since, session_id) <= (
-             SELECT since, session_id FROM invite WHERE channel_id = ?1 AND silenced = ?3 AND session_id != ?2
-             ORDER BY since DESC, session_id DESC LIMIT 1 OFFSET ?4) AND session_id != ?2",
-        "DELETE FROM invite WHERE session_id = ?2 AND silenced = ?3 AND (since, channel_id) <= (
-             SELECT since, channel_id FROM invite WHERE session_id = ?2 AND silenced = ?3 AND channel_id != ?1
-             ORDER BY since DESC, channel_id DESC LIMIT 1 OFFSET ?4) AND channel_id != ?1",
+        "DELETE FROM invite WHERE channel_id = ?1 AND silenced = ?3
+         AND (since, session_id) <= (SELECT since, session_id FROM invite WHERE channel_id = ?1
+         AND silenced = ?3 AND session_id != ?2 ORDER BY since DESC, session_id DESC
+         LIMIT 1 OFFSET ?4) AND session_id != ?2",
+        "DELETE FROM invite WHERE session_id = ?2 AND silenced = ?3
+         AND (since, channel_id) <= (SELECT since, channel_id FROM invite WHERE session_id = ?2
+         AND silenced = ?3 AND channel_id != ?1 ORDER BY since DESC, channel_id DESC
+         LIMIT 1 OFFSET ?4) AND channel_id != ?1",
     ] {
-        tx.sql.prepare_cached(sql)?.execute(params![channel, session, silenced, MAX_PENDING - 1])?;
+        tx.execute(sql, params![channel, session, silenced, MAX_PENDING - 1])?;
     }
     Ok(true)
 }
 
 /// Whether a session is invited to a channel. Silenced invitations do not count.
 pub fn is_pending(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
-    let mut pending = tx.sql.prepare_cached(
+    tx.exists(
         "SELECT 1 FROM invite WHERE channel_id = ?1 AND session_id = ?2 AND NOT silenced",
-    )?;
-    Ok(pending
-        .query_row(params![channel, session], |_| Ok(()))
-        .optional()?
-        .is_some())
+        params![channel, session],
+    )
 }
 
 /// Removes an invitation that was used, if there is one.
 pub fn remove(tx: &Write, channel: ChannelId, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2")?
-        .execute(params![channel, session])?;
+    tx.execute(
+        "DELETE FROM invite WHERE channel_id = ?1 AND session_id = ?2",
+        params![channel, session],
+    )?;
     Ok(())
 }
 
 /// Removes all invitations to a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM invite WHERE channel_id = ?1")?
-        .execute([channel])?;
+    tx.execute("DELETE FROM invite WHERE channel_id = ?1", params![channel])?;
     Ok(())
 }
 
 /// Removes all invitations of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM invite WHERE session_id = ?1")?
-        .execute([session])?;
+    tx.execute("DELETE FROM invite WHERE session_id = ?1", params![session])?;
     Ok(())
 }
 

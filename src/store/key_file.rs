@@ -11,12 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, Row, params};
-
 use super::{
     device_code,
-    engine::files,
-    row::as_sql,
+    engine::{connection::Row, files, value::params},
     transaction::{Read, Write},
 };
 use crate::{
@@ -33,11 +30,11 @@ const SIZE_LIMIT: u64 = 1 << 20;
 
 /// Opens the key file of a database whose server is about to start, or creates it at the first
 /// start. Fails with `internal_error` if the file is missing, foreign, outdated or unreadable.
-pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
-    let known = known(sql)?;
+pub fn open(tx: &Write, file: &Path, now: Timestamp) -> Result<KeyRing> {
+    let known = known(tx)?;
     if known.is_empty() {
         // User codes from before there were key files were hashed with a key that is gone.
-        device_code::end_undecided(sql, now)?;
+        device_code::end_undecided(tx, now)?;
     }
     match read(file) {
         Ok(ring) => match Relation::of(&ring, &known) {
@@ -48,10 +45,10 @@ pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
             )),
             // The database is a copy that was made before a rotation.
             Relation::Newer => {
-                sql.execute("DELETE FROM key_file", [])?;
-                remember(sql, &ring).map(|()| ring)
+                tx.execute("DELETE FROM key_file", &[])?;
+                remember(tx, &ring).map(|()| ring)
             }
-            Relation::Foreign if known.is_empty() => remember(sql, &ring).map(|()| ring),
+            Relation::Foreign if known.is_empty() => remember(tx, &ring).map(|()| ring),
             Relation::Foreign => Err(refuse(
                 file,
                 "is not the one of this database: put its own in its place. If that is lost, `rejoin keys accept` makes \
@@ -62,7 +59,7 @@ pub fn open(sql: &Connection, file: &Path, now: Timestamp) -> Result<KeyRing> {
             let ring = KeyRing::generate()?;
             create(file, &ring)?;
             tracing::info!(file = %file.display(), "key file made; keep a copy of it, apart from the backups");
-            remember(sql, &ring).map(|()| ring)
+            remember(tx, &ring).map(|()| ring)
         }
         Err(Unread::Missing) => Err(refuse(
             file,
@@ -224,24 +221,27 @@ fn cannot_write(file: &Path, error: &io::Error) -> Error {
     refuse(file, format!("cannot be written: {error}"))
 }
 
-fn known(sql: &Connection) -> rusqlite::Result<Vec<Known>> {
-    let mut statement =
-        sql.prepare("SELECT fingerprint, lineage, generation, until FROM key_file")?;
+fn known(tx: &Read) -> Result<Vec<Known>> {
     let known = |row: &Row| {
         Ok(Known {
-            fingerprint: Fingerprint(row.get(0)?),
-            lineage: row.get(1)?,
-            generation: row.get(2)?,
-            until: row.get(3)?,
+            fingerprint: Fingerprint(row.get("fingerprint")?),
+            lineage: row.get("lineage")?,
+            generation: row.get("generation")?,
+            until: row.get("until")?,
         })
     };
-    statement.query_map([], known)?.collect()
+    tx.all(
+        "SELECT fingerprint, lineage, generation, until FROM key_file",
+        &[],
+        known,
+    )
 }
 
-fn remember(sql: &Connection, ring: &KeyRing) -> Result<()> {
+fn remember(tx: &Write, ring: &KeyRing) -> Result<()> {
     let (lineage, generation) = ring.descent();
-    sql.execute(
-        "INSERT INTO key_file (fingerprint, lineage, generation) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    tx.execute(
+        "INSERT INTO key_file (fingerprint, lineage, generation) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING",
         params![ring.fingerprint().0, lineage, generation],
     )?;
     Ok(())
@@ -249,7 +249,7 @@ fn remember(sql: &Connection, ring: &KeyRing) -> Result<()> {
 
 /// Fails with `internal_error` unless the key file is the newest of this database.
 pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
-    match Relation::of(ring, &known(tx.sql)?) {
+    match Relation::of(ring, &known(tx)?) {
         Relation::Own(None) | Relation::Newer => Ok(()),
         Relation::Own(Some(_)) | Relation::Older => {
             Err(refuse(file, "is the one from before a rotation"))
@@ -260,13 +260,13 @@ pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
 
 /// Whether a key file is the newest of this database.
 pub fn is_newest(tx: &Read, ring: &KeyRing) -> Result<bool> {
-    let relation = Relation::of(ring, &known(tx.sql)?);
+    let relation = Relation::of(ring, &known(tx)?);
     Ok(matches!(relation, Relation::Own(None) | Relation::Newer))
 }
 
 /// Makes the database accept a key file besides those it accepts already.
 pub fn accept(tx: &Write, ring: &KeyRing) -> Result<()> {
-    remember(tx.sql, ring)
+    remember(tx, ring)
 }
 
 /// Makes this key file the database's newest. `before` is accepted too, until the time given with
@@ -275,28 +275,32 @@ pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>)
     let (before, until) = before.map_or((None, None), |(ring, until)| {
         (Some(ring.fingerprint().0), Some(until.0))
     });
-    tx.sql
-        .prepare_cached("DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS NOT ?2")?
-        .execute(params![ring.fingerprint().0, before])?;
-    tx.sql
-        .prepare_cached("UPDATE key_file SET until = iif(fingerprint = ?1, NULL, ?2)")?
-        .execute(params![ring.fingerprint().0, until])?;
+    tx.execute(
+        "DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS NOT ?2",
+        params![ring.fingerprint().0, before],
+    )?;
+    tx.execute(
+        "UPDATE key_file SET until = iif(fingerprint = ?1, NULL, ?2)",
+        params![ring.fingerprint().0, until],
+    )?;
     accept(tx, ring)
 }
 
 /// Makes this key file the only one of the database, in place of one that is lost. Undecided device
 /// codes expire, because their user codes cannot be found any more.
 pub fn adopt(tx: &Write, ring: &KeyRing, due: Timestamp) -> Result<()> {
-    device_code::end_undecided(tx.sql, due)?;
+    device_code::end_undecided(tx, due)?;
     settle(tx, ring, None)
 }
 
 /// The keys on which something in the database still depends.
 pub fn needed(tx: &Read) -> Result<Vec<KeyId>> {
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT key FROM device_code WHERE key IS NOT NULL UNION
-         SELECT derived_by FROM token WHERE derived_by IS NOT NULL AND settled_at IS NULL LIMIT ?1",
-    )?;
-    let keys = statement.query_map([as_sql(MAX_KEYS)], |row| row.get(0))?;
-    Ok(keys.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT key FROM device_code WHERE key IS NOT NULL
+         UNION
+         SELECT derived_by FROM token WHERE derived_by IS NOT NULL AND settled_at IS NULL
+         LIMIT ?1",
+        params![MAX_KEYS],
+        |row| row.get(0),
+    )
 }

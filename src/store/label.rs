@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::{
-    row::as_sql,
+    engine::value::params,
     size::HASH,
     transaction::{Read, Write},
 };
@@ -29,13 +27,11 @@ pub fn find(
     label: &str,
     command: &[u8; 32],
 ) -> Result<Option<String>> {
-    let found = tx
-        .sql
-        .prepare_cached("SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2")?
-        .query_row(params![client, label], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
-        })
-        .optional()?;
+    let found = tx.optional(
+        "SELECT command, answer FROM label WHERE client_id = ?1 AND label = ?2",
+        params![client, label],
+        |row| Ok((row.get::<[u8; 32]>(0)?, row.get::<String>(1)?)),
+    )?;
     match found {
         Some((known, _)) if known != *command => Err(reused()),
         found => Ok(found.map(|(_, answer)| answer)),
@@ -60,44 +56,38 @@ pub fn keep(
     now: Timestamp,
 ) -> Result<()> {
     tx.add_row(2 * label.len() + HASH + answer.len(), 4);
-    tx.sql
-        .prepare_cached(
-            "INSERT OR REPLACE INTO label (client_id, label, command, answer, time) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![client, label, command, answer, now])?;
-    tx.sql
-        .prepare_cached(
-            "DELETE FROM label WHERE client_id = ?1
-             AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        )?
-        .execute(params![client, KEPT])?;
+    tx.execute(
+        "INSERT OR REPLACE INTO label (client_id, label, command, answer, time)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![client, label, command, answer, now],
+    )?;
+    tx.execute(
+        "DELETE FROM label WHERE client_id = ?1
+         AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        params![client, KEPT],
+    )?;
     // As many short answers as a client may keep fit into the bytes anyway.
     if answer.len() > (KEPT_BYTES / KEPT) as usize {
-        tx.sql
-            .prepare_cached(
-                "DELETE FROM label WHERE id IN (
-                     SELECT id FROM (SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held FROM label WHERE client_id = ?1)
-                     WHERE held > ?2)",
-            )?
-            .execute(params![client, KEPT_BYTES])?;
+        tx.execute(
+            "DELETE FROM label WHERE id IN (SELECT id
+             FROM (SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held FROM label
+             WHERE client_id = ?1) WHERE held > ?2)",
+            params![client, KEPT_BYTES],
+        )?;
     }
     Ok(())
 }
 
 /// Removes the labels of a client that has ended.
 pub fn remove_of_client(tx: &Write, client: ClientId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM label WHERE client_id = ?1")?
-        .execute([client])?;
+    tx.execute("DELETE FROM label WHERE client_id = ?1", params![client])?;
     Ok(())
 }
 
 /// Removes a batch of labels that are older than 24 hours. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)",
-        )?
-        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
+    tx.execute(
+        "DELETE FROM label WHERE id IN (SELECT id FROM label WHERE time <= ?1 LIMIT ?2)",
+        params![now.minus(KEPT_FOR), batch],
+    )
 }

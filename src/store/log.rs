@@ -7,7 +7,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{
     effect::Effect,
-    row,
+    engine::value::ToColumn,
+    row, row_rusqlite,
     size::length,
     texts,
     transaction::{Read, Write},
@@ -97,7 +98,7 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
         lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8),
         entries,
     );
-    let id = tx
+    let id: EventId = tx
         .sql
         .prepare_cached(
             "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
@@ -122,12 +123,12 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
             (clock != time).then_some(clock),
             words,
         ], |row| row.get(0))?;
-    let mut address = tx
-        .sql
-        .prepare_cached("INSERT INTO address (target_id, event_id) VALUES (?1, ?2)")?;
-    for target in &targets {
-        address.execute(params![target, id])?;
-    }
+    tx.execute_each(
+        "INSERT INTO address (target_id, event_id) VALUES (?1, ?2)",
+        targets
+            .iter()
+            .map(|target| [target.to_column(), id.to_column()]),
+    )?;
     let event = Event {
         id,
         time,
@@ -176,7 +177,9 @@ pub fn targets_of(tx: &Read, id: EventId) -> Result<Vec<TargetId>> {
     let mut targets = tx
         .sql
         .prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
-    Ok(targets.query_row([id], |row| row::from_json(row.get_ref(0)?.as_str()?))?)
+    Ok(targets.query_row([id], |row| {
+        row_rusqlite::from_json(row.get_ref(0)?.as_str()?)
+    })?)
 }
 
 /// The log's position: the id of the last event ever appended, even if retention has removed it.

@@ -8,7 +8,8 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{
     channel::Channel,
     effect::Effect,
-    row::{Span, as_sql},
+    row::Span,
+    row_rusqlite::{self, as_sql},
     transaction::{Read, Write},
 };
 use crate::{
@@ -191,14 +192,12 @@ pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
 
 /// Like [`channels_of`], with all that is known of each channel.
 pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<Channel>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",
-    )?;
-    let channels = statement
-        .query_map([session], Channel::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(channels)
+        crate::store::engine::value::params![session],
+        Channel::read,
+    )
 }
 
 /// Opens a stay: the session is on the channel from the event `since` on.
@@ -279,7 +278,7 @@ pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Sp
     let mut stays = tx.sql.prepare_cached(
         "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since",
     )?;
-    let stays = stays.query_map(params![session, channel], Span::read)?;
+    let stays = stays.query_map(params![session, channel], row_rusqlite::span)?;
     Ok(stays.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -301,7 +300,7 @@ pub fn stays_past(
         .sql
         .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
     let rows = statement.query_map(params![session, after], |row| {
-        Ok((row.get(0)?, Span::read(row)?))
+        Ok((row.get(0)?, row_rusqlite::span(row)?))
     })?;
     let mut stays = BTreeMap::<_, Vec<_>>::new();
     for row in rows {

@@ -38,6 +38,7 @@ pub mod restore;
 pub mod retention;
 pub mod revocation;
 mod row;
+mod row_rusqlite;
 pub mod session;
 pub mod session_mask;
 pub mod silence;

@@ -7,12 +7,7 @@ use std::{
 
 use rusqlite::params;
 
-use super::{
-    log, membership,
-    row::{Span, as_sql},
-    target,
-    transaction::Read,
-};
+use super::{log, membership, row::Span, row_rusqlite::as_sql, target, transaction::Read};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, Page, SessionId, TargetId},

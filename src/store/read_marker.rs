@@ -1,9 +1,10 @@
 //! Read markers: how far a session has read a channel. All clients of the session share them. Those
 //! of conversations are in `conversation`.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::transaction::{Read, Write};
+use super::{
+    engine::value::params,
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId},
@@ -15,29 +16,27 @@ const MAX_MARKS: i64 = 1000;
 
 /// The read marker of a session on a channel. 0: it has read nothing.
 pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {
-    let mark = tx
-        .sql
-        .prepare_cached("SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2")?
-        .query_row(params![session, channel], |row| row.get(0))
-        .optional()?;
+    let mark = tx.optional(
+        "SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2",
+        params![session, channel],
+        |row| row.get(0),
+    )?;
     Ok(EventId(mark.unwrap_or(0)))
 }
 
 /// Moves a read marker forward. Returns whether it moved.
 pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) -> Result<bool> {
-    let run = |sql: &str| {
-        tx.sql
-            .prepare_cached(sql)?
-            .execute(params![session, channel, to])
-    };
+    let run = |sql: &str| tx.execute(sql, params![session, channel, to]);
     let moved = run(
-        "UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2 AND event_id < ?3",
+        "UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2
+         AND event_id < ?3",
     )?;
     if moved == 1 {
         return Ok(true);
     }
     let made = run(
-        "INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        "INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING",
     )?;
     if made == 1 {
         tx.add_row(0, 2);
@@ -48,25 +47,27 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
 
 /// If a session has too many read markers, removes the lowest one except `new`.
 fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
-    let count = tx
-        .sql
-        .prepare_cached("SELECT count(*) FROM read_mark WHERE session_id = ?1")?;
-    let count: i64 = { count }.query_row([session], |row| row.get(0))?;
+    let count: i64 = tx.one(
+        "SELECT count(*) FROM read_mark WHERE session_id = ?1",
+        params![session],
+        |row| row.get(0),
+    )?;
     if count > MAX_MARKS {
-        tx.sql
-            .prepare_cached(
-                "DELETE FROM read_mark WHERE session_id = ?1 AND target_id = (
-                     SELECT target_id FROM read_mark WHERE session_id = ?1 AND target_id != ?2 ORDER BY event_id LIMIT 1)",
-            )?
-            .execute(params![session, new])?;
+        tx.execute(
+            "DELETE FROM read_mark WHERE session_id = ?1
+             AND target_id = (SELECT target_id FROM read_mark WHERE session_id = ?1
+             AND target_id != ?2 ORDER BY event_id LIMIT 1)",
+            params![session, new],
+        )?;
     }
     Ok(())
 }
 
 /// Removes the read markers of a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM read_mark WHERE target_id = ?1")?
-        .execute([channel])?;
+    tx.execute(
+        "DELETE FROM read_mark WHERE target_id = ?1",
+        params![channel],
+    )?;
     Ok(())
 }

@@ -1,14 +1,7 @@
 //! Retention: removes old events, closed memberships and tombstones, in small batches, oldest
 //! first.
 
-use rusqlite::{OptionalExtension, params};
-
-use super::{
-    app, grant, log,
-    row::{self, as_sql},
-    sweep, target,
-    transaction::Write,
-};
+use super::{app, engine::value::params, grant, log, row, sweep, target, transaction::Write};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, TargetId, Timestamp},
@@ -26,36 +19,33 @@ pub(super) const ADDRESSES: usize = 8;
 /// is removed with the next one after it, however far away that is. A batch also ends at
 /// `ADDRESSES` times as many addresses, because one NICK may have a thousand.
 pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) -> Result<usize> {
-    let mut oldest = tx.sql.prepare_cached(
-        "SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1",
-    )?;
-    let mut next = tx.sql.prepare_cached(
-        "SELECT coalesce(clock, time) FROM event WHERE id > ?1 AND coalesce(clock, time) <= ?2 ORDER BY id LIMIT 1",
-    )?;
     let (mut old, mut to_come) = (Vec::new(), Vec::new());
-    let mut rows = oldest.query([as_sql(batch)])?;
     let mut addresses = 0;
-    while let Some(row) = rows.next()?.filter(|_| addresses < ADDRESSES * batch) {
-        let time: Timestamp = row.get(1)?;
-        if time > cutoff && time <= now {
-            break;
-        }
-        let targets = row::from_json::<TargetId>(
-            row.get_ref("targets")?
-                .as_str()
-                .map_err(rusqlite::Error::from)?,
-        )?;
-        addresses += targets.len();
-        to_come.push((row.get::<_, EventId>("id")?, targets));
-        if time <= cutoff {
-            old.append(&mut to_come);
-        }
-    }
+    tx.find(
+        "SELECT id, coalesce(clock, time), targets FROM event ORDER BY id LIMIT ?1",
+        params![batch],
+        |row| {
+            let time: Timestamp = row.get(1)?;
+            if addresses >= ADDRESSES * batch || (time > cutoff && time <= now) {
+                return Ok(Some(()));
+            }
+            let targets = row::from_json::<TargetId>(row.text(2)?)?;
+            addresses += targets.len();
+            to_come.push((row.get::<EventId>(0)?, targets));
+            if time <= cutoff {
+                old.append(&mut to_come);
+            }
+            Ok(None)
+        },
+    )?;
     // Such events at the end of the batch are removed too if the next one after them is old.
     if let Some((last, _)) = to_come.last() {
-        let next = next
-            .query_row(params![*last, now], |row| row.get(0))
-            .optional()?;
+        let next = tx.optional(
+            "SELECT coalesce(clock, time) FROM event WHERE id > ?1 AND coalesce(clock, time) <= ?2
+             ORDER BY id LIMIT 1",
+            params![*last, now],
+            |row| row.get(0),
+        )?;
         if next.is_some_and(|time: Timestamp| time <= cutoff) {
             old.append(&mut to_come);
         }
@@ -74,30 +64,31 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
 /// client is not told of what the session has lost, so a membership stays until that client has
 /// acknowledged it, unless the client cannot read.
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
-    let floor: i64 = tx
-        .sql
-        .prepare_cached("SELECT coalesce((SELECT min(id) FROM event), (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'event'), 0)")?
-        .query_row([], |row| row.get(0))?;
-    let mut closed = tx.sql.prepare_cached(
+    let floor: i64 = tx.one(
+        "SELECT coalesce((SELECT min(id) FROM event),
+                         (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'event'), 0)",
+        &[],
+        |row| row.get(0),
+    )?;
+    let closed: Vec<(SessionId, ChannelId, EventId, EventId)> = tx.all(
         "SELECT session_id, channel_id, since, until FROM membership WHERE until < ?1
-             AND NOT EXISTS (SELECT 1 FROM client JOIN app_grant ON app_grant.id = grant_id
-                             WHERE client.session_id = membership.session_id AND client.ended_at IS NULL
-                             AND res IS NOT NULL AND instr(scope, 'chat:read') AND cursor < membership.until)
-             LIMIT ?2",
+         AND NOT EXISTS (SELECT 1 FROM client JOIN app_grant ON app_grant.id = grant_id
+                         WHERE client.session_id = membership.session_id
+                         AND client.ended_at IS NULL AND res IS NOT NULL
+                         AND instr(scope, 'chat:read') AND cursor < membership.until)
+         LIMIT ?2",
+        params![floor, batch],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
     )?;
-    let mut remove = tx.sql.prepare_cached(
-        "DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3",
-    )?;
-    let rows = closed.query_map(params![floor, as_sql(batch)], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    })?;
-    let rows = rows.collect::<rusqlite::Result<Vec<(SessionId, ChannelId, EventId, EventId)>>>()?;
-    for (session, channel, since, until) in &rows {
+    for (session, channel, since, until) in &closed {
         target::note_dropped(tx, (*session).into(), *until)?;
-        remove.execute(params![session, channel, since])?;
+        tx.execute(
+            "DELETE FROM membership WHERE session_id = ?1 AND channel_id = ?2 AND since = ?3",
+            params![session, channel, since],
+        )?;
         sweep::note(tx, (*channel).into())?;
     }
-    Ok(rows.len())
+    Ok(closed.len())
 }
 
 /// Removes a batch of tombstones: clients, grants, apps, sessions and channels that ended at
@@ -108,12 +99,10 @@ pub fn drop_tombstones(
     now: Timestamp,
     batch: usize,
 ) -> Result<usize> {
-    let mut removed = tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
-        )?
-        .execute(params![cutoff, as_sql(batch)])?;
+    let mut removed = tx.execute(
+        "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
+        params![cutoff, batch],
+    )?;
     removed += grant::drop_ended(tx, cutoff, batch)?;
     removed += app::drop_ended(tx, cutoff, now, batch)?;
     for targets in [
@@ -127,13 +116,10 @@ pub fn drop_tombstones(
              AND NOT EXISTS (SELECT 1 FROM membership WHERE channel_id = channel.id) LIMIT ?2)
          RETURNING id",
     ] {
-        let mut statement = tx.sql.prepare_cached(targets)?;
-        let ids = statement.query_map(params![cutoff, as_sql(batch)], |row| row.get(0))?;
-        for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
-            removed += tx
-                .sql
-                .prepare_cached("DELETE FROM target WHERE id = ?1")?
-                .execute([id])?;
+        let ended: Vec<TargetId> = tx.all(targets, params![cutoff, batch], |row| row.get(0))?;
+        removed += ended.len();
+        for id in ended {
+            target::remove(tx, id)?;
         }
     }
     Ok(removed)

@@ -1,10 +1,8 @@
 //! Revocations: the ends of grants and of single access tokens, numbered in commit order. Resource
 //! servers that cache what a token stands for read them.
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
-    row::as_sql,
+    engine::{connection::Row, value::params},
     transaction::{Read, Write},
 };
 use crate::{
@@ -27,12 +25,11 @@ pub struct GrantEnd {
 }
 
 impl GrantEnd {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             grant: row.get("grant_id")?,
-            reason: EndReason::parse(row.get_ref("reason")?.as_str()?)
-                .unwrap_or(EndReason::Revoked),
+            reason: row.get("reason")?,
             jti: row.get("jti")?,
         })
     }
@@ -41,47 +38,45 @@ impl GrantEnd {
 /// Records that a grant has ended.
 pub fn record_grant(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     tx.add_row(reason.name().len(), 1);
-    tx.sql
-        .prepare_cached("INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)")?
-        .execute(params![grant, reason.name(), now])?;
+    tx.execute(
+        "INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)",
+        params![grant, reason, now],
+    )?;
     Ok(())
 }
 
 /// Records that one access token has ended and its grant goes on.
 pub fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
     tx.add_row(jti.len(), 1);
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![grant, EndReason::Revoked.name(), now, jti])?;
+    tx.execute(
+        "INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)",
+        params![grant, EndReason::Revoked, now, jti],
+    )?;
     Ok(())
 }
 
 /// The last position ever issued, even if the record at it is not kept any more.
 pub fn head(tx: &Read) -> Result<GrantEndId> {
-    let mut last = tx
-        .sql
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'")?;
-    Ok(GrantEndId(
-        last.query_row([], |row| row.get(0))
-            .optional()?
-            .unwrap_or(0),
-    ))
+    let last = tx.optional(
+        "SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'",
+        &[],
+        |row| row.get(0),
+    )?;
+    Ok(last.unwrap_or(GrantEndId(0)))
 }
 
 /// The ends past a position, at most `limit`. `None`: some of them may be missing, because they
 /// were removed, because the position is from after this copy of the database was made, or because
 /// it was never issued.
 pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-    let ends = statement.query_map(params![position, as_sql(limit)], GrantEnd::read)?;
-    let ends = ends.collect::<rusqlite::Result<Vec<_>>>()?;
+    let ends = tx.all(
+        "SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2",
+        params![position, limit],
+        GrantEnd::read,
+    )?;
     // Positions are consecutive, except for the jump of a restored copy.
     let whole = match ends.last() {
-        Some(last) => as_sql(ends.len()) == last.id.0 - position.0,
+        Some(last) => i64::try_from(ends.len()).ok() == Some(last.id.0 - position.0),
         None => position == head(tx)?,
     };
     Ok(whole.then_some(ends))
@@ -91,11 +86,6 @@ pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<
 /// record with a time in the future comes from a wrong clock, and is removed with the next one
 /// after it.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM grant_end WHERE id IN (SELECT id FROM grant_end
-                 WHERE id <= (SELECT max(id) FROM grant_end WHERE time <= ?1) ORDER BY id LIMIT ?2)",
-        )?
-        .execute(params![cutoff, as_sql(batch)])?)
+    tx.execute("DELETE FROM grant_end WHERE id IN (SELECT id FROM grant_end
+                 WHERE id <= (SELECT max(id) FROM grant_end WHERE time <= ?1) ORDER BY id LIMIT ?2)", params![cutoff, batch])
 }

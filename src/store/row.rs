@@ -1,12 +1,14 @@
 //! How the project's types are stored in columns. Each type has one way to be written and read, so
 //! no query takes a value apart.
 
-use rusqlite::{
-    Row, ToSql,
-    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
-};
+use std::borrow::Cow;
+
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::engine::{
+    connection::Row,
+    value::{FromColumn, Mismatch, ToColumn, Value, ValueRef},
+};
 use crate::{
     error::{Error, Result},
     irc::mode::Mask,
@@ -20,15 +22,15 @@ use crate::{
 /// Newtypes of integers, texts and hashes: stored as their inner value.
 macro_rules! newtypes {
     ($($name:ident)*) => {$(
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.0.to_sql()
+        impl ToColumn for $name {
+            fn to_column(&self) -> Value<'_> {
+                self.0.to_column()
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                FromSql::column_result(value).map(Self)
+        impl FromColumn for $name {
+            fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+                FromColumn::from_column(value).map(Self)
             }
         }
     )*};
@@ -42,15 +44,15 @@ newtypes! {
 /// Names that were checked before they were stored: stored as text, and read without a check.
 macro_rules! checked_texts {
     ($($name:ident)*) => {$(
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                self.as_str().to_sql()
+        impl ToColumn for $name {
+            fn to_column(&self) -> Value<'_> {
+                self.as_str().to_column()
             }
         }
 
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                String::column_result(value).map(Self::stored)
+        impl FromColumn for $name {
+            fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+                String::from_column(value).map(Self::stored)
             }
         }
     )*};
@@ -58,52 +60,52 @@ macro_rules! checked_texts {
 
 checked_texts!(Nick ChannelName Mask);
 
-impl ToSql for HashedPassword {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.as_phc().to_sql()
+impl ToColumn for HashedPassword {
+    fn to_column(&self) -> Value<'_> {
+        self.as_phc().to_column()
     }
 }
 
-impl FromSql for HashedPassword {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        String::column_result(value).map(Self::from_phc)
+impl FromColumn for HashedPassword {
+    fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        String::from_column(value).map(Self::from_phc)
     }
 }
 
-impl ToSql for Scopes {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.to_string().into())
+impl ToColumn for Scopes {
+    fn to_column(&self) -> Value<'_> {
+        Value::Text(Cow::Owned(self.to_string()))
     }
 }
 
-impl FromSql for Scopes {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        value.as_str().map(Self::stored)
+impl FromColumn for Scopes {
+    fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        value.text().map(Self::stored)
     }
 }
 
-impl ToSql for EndReason {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        self.name().to_sql()
+impl ToColumn for EndReason {
+    fn to_column(&self) -> Value<'_> {
+        self.name().to_column()
     }
 }
 
-impl FromSql for EndReason {
+impl FromColumn for EndReason {
     /// A reason that a later version wrote is read as the general one.
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self::parse(value.as_str()?).unwrap_or(Self::Revoked))
+    fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        Ok(Self::parse(value.text()?).unwrap_or(Self::Revoked))
     }
 }
 
-impl ToSql for Area {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.to_bits().cast_signed().into())
+impl ToColumn for Area {
+    fn to_column(&self) -> Value<'_> {
+        Value::Integer(self.to_bits().cast_signed())
     }
 }
 
-impl FromSql for Area {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self::from_bits(value.as_i64()?.cast_unsigned()))
+impl FromColumn for Area {
+    fn from_column(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        Ok(Self::from_bits(value.integer()?.cast_unsigned()))
     }
 }
 
@@ -113,13 +115,13 @@ pub(super) fn to_json<T: Serialize>(list: &Vec<T>) -> Result<String> {
 }
 
 /// The list in a column.
-pub(super) fn from_json<T: DeserializeOwned>(json: &str) -> rusqlite::Result<Vec<T>> {
-    serde_json::from_str(json).map_err(|error| FromSqlError::Other(error.into()).into())
+pub(super) fn from_json<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {
+    serde_json::from_str(json).map_err(Error::internal)
 }
 
 /// The channels in the column `res`, to which an app or a grant is confined. `None`: it is not.
-pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
-    let Some(names) = row.get_ref("res")?.as_str_or_null()? else {
+pub(super) fn res(row: &Row) -> Result<Option<Vec<ChannelName>>> {
+    let Some(names) = row.optional_text("res")? else {
         return Ok(None);
     };
     let names: Vec<String> = from_json(names)?;
@@ -127,14 +129,9 @@ pub(super) fn res(row: &Row) -> rusqlite::Result<Option<Vec<ChannelName>>> {
 }
 
 /// The redirect URIs in the column `redirect_uris`.
-pub(super) fn redirect_uris(row: &Row) -> rusqlite::Result<Vec<RedirectUri>> {
-    let uris: Vec<String> = from_json(row.get_ref("redirect_uris")?.as_str()?)?;
+pub(super) fn redirect_uris(row: &Row) -> Result<Vec<RedirectUri>> {
+    let uris: Vec<String> = from_json(row.text("redirect_uris")?)?;
     Ok(uris.into_iter().map(RedirectUri::stored).collect())
-}
-
-/// A count as a parameter of a statement.
-pub(super) fn as_sql(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// An interval of event ids, both ends included: a stay on a channel, or a time when it was +H.
@@ -147,7 +144,7 @@ pub struct Span {
 
 impl Span {
     /// Reads the columns `since` and `until`.
-    pub(super) fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             since: row.get("since")?,
             until: row.get("until")?,

@@ -2,11 +2,8 @@
 
 use std::net::IpAddr;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
-    engine::error::on_unique,
-    row::as_sql,
+    engine::{connection::Row, value::params},
     size::ADDRESS,
     transaction::{Read, Write},
 };
@@ -36,7 +33,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             nick: row.get("nick")?,
@@ -90,15 +87,17 @@ pub struct Overview {
 
 /// Selects live sessions, with numbers about each.
 const OVERVIEW: &str = "SELECT *,
-    (SELECT count(*) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS clients,
-    (SELECT max(seen_at) FROM client WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS seen_at,
+    (SELECT count(*) FROM client
+     WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS clients,
+    (SELECT max(seen_at) FROM client
+     WHERE session_id = session.id AND ended_at IS NULL AND NOT key) AS seen_at,
     (SELECT count(*) FROM app WHERE session_id = session.id AND ended_at IS NULL) AS keys,
     (SELECT count(*) FROM app_grant WHERE session_id = session.id AND ended_at IS NULL) AS grants,
     (SELECT count(*) FROM membership WHERE session_id = session.id AND until IS NULL) AS channels
     FROM session WHERE ended_at IS NULL";
 
 impl Overview {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             session: Session::read(row)?,
             clients: row.get("clients")?,
@@ -112,19 +111,20 @@ impl Overview {
 
 /// A page of live sessions with ids above `after`, with numbers about each.
 pub fn overviews(tx: &Read, after: SessionId, limit: usize) -> Result<Vec<Overview>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached(&format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"))?;
-    let rows = statement.query_map(params![after, as_sql(limit)], Overview::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        &format!("{OVERVIEW} AND id > ?1 ORDER BY id LIMIT ?2"),
+        params![after, limit],
+        Overview::read,
+    )
 }
 
 /// A live session with numbers about it.
 pub fn overview(tx: &Read, id: SessionId) -> Result<Overview> {
-    Ok(tx
-        .sql
-        .prepare_cached(&format!("{OVERVIEW} AND id = ?1"))?
-        .query_row([id], Overview::read)?)
+    tx.one(
+        &format!("{OVERVIEW} AND id = ?1"),
+        params![id],
+        Overview::read,
+    )
 }
 
 /// Creates a session for a request from `address`. Its first client is added in the same
@@ -137,11 +137,18 @@ pub fn insert(
     now: Timestamp,
 ) -> Result<SessionId> {
     let id = SessionId(target.0);
-    let inserted = tx
-        .sql
-        .prepare_cached("INSERT INTO session (id, nick, folded_nick, created_at, network) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id, nick.as_str(), nick.folded(), now, Network::of(address).in_order().0]);
-    on_unique(inserted, || in_use(nick))?;
+    tx.execute_unique(
+        "INSERT INTO session (id, nick, folded_nick, created_at, network)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            id,
+            nick,
+            nick.folded(),
+            now,
+            Network::of(address).in_order().0
+        ],
+        || in_use(nick),
+    )?;
     tx.add_row(3 * nick.as_str().len() + 2 * ADDRESS, 3);
     Ok(id)
 }
@@ -152,19 +159,20 @@ fn in_use(nick: &Nick) -> Error {
 
 /// The live session `id`. The caller has checked that there is one.
 pub fn get(tx: &Read, id: SessionId) -> Result<Session> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([id], Session::read)?)
+    tx.one(
+        "SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL",
+        params![id],
+        Session::read,
+    )
 }
 
 /// The live session `id`, if there is one.
 pub fn find(tx: &Read, id: SessionId) -> Result<Option<Session>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([id], Session::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM session WHERE id = ?1 AND ended_at IS NULL",
+        params![id],
+        Session::read,
+    )
 }
 
 /// A session by its last nick. It may have ended.
@@ -180,36 +188,37 @@ pub struct PastSession {
 
 /// The session `id`, live or ended, while its row is kept.
 pub fn find_past(tx: &Read, id: SessionId) -> Result<Option<PastSession>> {
-    let found = tx
-        .sql
-        .prepare_cached("SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1")?;
-    let past = { found }.query_row([id], |row| {
-        Ok(PastSession {
-            id,
-            nick: row.get(0)?,
-            ended: row.get(1)?,
-        })
-    });
-    Ok(past.optional()?)
+    tx.optional(
+        "SELECT nick, ended_at IS NOT NULL FROM session WHERE id = ?1",
+        params![id],
+        |row| {
+            Ok(PastSession {
+                id,
+                nick: row.get(0)?,
+                ended: row.get(1)?,
+            })
+        },
+    )
 }
 
 /// The live session that has this nick, compared in folded form.
 pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL")?
-        .query_row([nick.folded()], Session::read)
-        .optional()?)
+    tx.optional(
+        "SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL",
+        params![nick.folded()],
+        Session::read,
+    )
 }
 
 /// How many live sessions were created from a network, counted up to `most`.
 pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
     let (first, last) = network.in_order();
-    let count = tx.sql.prepare_cached(
+    tx.one(
         "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY session_by_network
                                WHERE network BETWEEN ?1 AND ?2 AND ended_at IS NULL LIMIT ?3)",
-    )?;
-    Ok({ count }.query_row(params![first, last, most], |row| row.get(0))?)
+        params![first, last, most],
+        |row| row.get(0),
+    )
 }
 
 /// The live sessions whose nicks fit a mask, by nick: at most `limit`, from the first 10,000 that
@@ -222,50 +231,47 @@ pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, boo
         .to_ascii_lowercase();
     // Greater than every nick with this beginning.
     let last = format!("{first}\u{7f}");
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT * FROM session INDEXED BY session_by_nick
-         WHERE folded_nick >= ?1 AND folded_nick < ?2 AND ended_at IS NULL ORDER BY folded_nick LIMIT ?3",
-    )?;
-    let mut rows = statement.query(params![first, last, as_sql(LOOKED_AT + 1)])?;
     let (mut fitting, mut looked_at) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        looked_at += 1;
-        if looked_at > LOOKED_AT {
-            return Ok((fitting, false));
-        }
-        if !glob::fits(
-            mask,
-            row.get_ref("folded_nick")?
-                .as_str()
-                .map_err(rusqlite::Error::from)?,
-        ) {
-            continue;
-        }
-        if fitting.len() == limit {
-            return Ok((fitting, false));
-        }
-        fitting.push(Session::read(row)?);
-    }
-    Ok((fitting, true))
+    let stopped = tx.find(
+        "SELECT * FROM session INDEXED BY session_by_nick
+         WHERE folded_nick >= ?1 AND folded_nick < ?2 AND ended_at IS NULL
+         ORDER BY folded_nick LIMIT ?3",
+        params![first, last, LOOKED_AT + 1],
+        |row| {
+            looked_at += 1;
+            if looked_at > LOOKED_AT {
+                return Ok(Some(()));
+            }
+            if !glob::fits(mask, row.text("folded_nick")?) {
+                return Ok(None);
+            }
+            if fitting.len() == limit {
+                return Ok(Some(()));
+            }
+            fitting.push(Session::read(row)?);
+            Ok(None)
+        },
+    )?;
+    Ok((fitting, stopped.is_none()))
 }
 
 /// How many live sessions there are.
 pub fn count(tx: &Read) -> Result<i64> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL",
-        )?
-        .query_row([], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL",
+        &[],
+        |row| row.get(0),
+    )
 }
 
 /// Changes a session's nick. Fails with `nickname_in_use`.
 pub fn rename(tx: &Write, session: &Session, nick: &Nick) -> Result<()> {
-    let renamed = tx
-        .sql
-        .prepare_cached("UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1")?
-        .execute(params![session.id, nick.as_str(), nick.folded()]);
-    on_unique(renamed, || in_use(nick)).map(drop)
+    tx.execute_unique(
+        "UPDATE session SET nick = ?2, folded_nick = ?3 WHERE id = ?1",
+        params![session.id, nick, nick.folded()],
+        || in_use(nick),
+    )
+    .map(drop)
 }
 
 /// Sets the hash of the password if it still is `expected`. Returns whether it was.
@@ -276,30 +282,29 @@ pub fn set_password(
     hash: &HashedPassword,
 ) -> Result<bool> {
     tx.add_text(hash.as_phc());
-    let changed = tx
-        .sql
-        .prepare_cached(
-            "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL AND password_hash IS ?2",
-        )?
-        .execute(params![id, expected.map(HashedPassword::as_phc), hash.as_phc()])?;
+    let changed = tx.execute(
+        "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL
+         AND password_hash IS ?2",
+        params![id, expected, hash],
+    )?;
     Ok(changed == 1)
 }
 
 /// Sets or clears (`None`) a session's away message.
 pub fn set_away(tx: &Write, id: SessionId, away: Option<&str>) -> Result<()> {
     tx.add_text(away.unwrap_or_default());
-    tx.sql
-        .prepare_cached("UPDATE session SET away = ?2 WHERE id = ?1")?
-        .execute(params![id, away])?;
+    tx.execute(
+        "UPDATE session SET away = ?2 WHERE id = ?1",
+        params![id, away],
+    )?;
     Ok(())
 }
 
 /// Marks a session as ended, which frees its nick. Its password and away message are deleted.
 pub fn end(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1",
-        )?
-        .execute(params![id, now])?;
+    tx.execute(
+        "UPDATE session SET ended_at = ?2, password_hash = NULL, away = NULL WHERE id = ?1",
+        params![id, now],
+    )?;
     Ok(())
 }

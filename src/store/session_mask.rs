@@ -6,9 +6,13 @@
 //! the session under every later nick, until the session ends. If no session has the nick when the
 //! mask is set, the mask compares nicks alone, because it cannot know which session is meant.
 
-use rusqlite::{Row, Statement, ToSql};
-
-use super::transaction::Write;
+use super::{
+    engine::{
+        connection::Row,
+        value::{ToColumn, params},
+    },
+    transaction::{Read, Write},
+};
 use crate::{
     error::Result,
     irc::{glob::Candidate, mode::Mask},
@@ -29,7 +33,7 @@ const TABLES: [&str; 2] = ["ban", "silence"];
 
 impl SessionMask {
     /// Reads the columns `mask` and `held`.
-    pub fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             mask: row.get("mask")?,
             held: row.get("held")?,
@@ -54,19 +58,12 @@ impl Masked {
 
     /// Whether any mask in the columns `mask` and `held` of a query's rows matches the session.
     /// `of` is the query's parameter.
-    pub fn fits_one_of(&self, masks: &mut Statement, of: impl ToSql) -> Result<bool> {
-        let mut rows = masks.query([of])?;
-        while let Some(row) = rows.next()? {
-            let held: Option<SessionId> = row.get("held")?;
-            let mask = row
-                .get_ref("mask")?
-                .as_str()
-                .map_err(rusqlite::Error::from)?;
-            if held == Some(self.session) || self.name.fits(mask) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    pub fn fits_one_of(&self, tx: &Read, masks: &str, of: impl ToColumn) -> Result<bool> {
+        let fits = tx.find(masks, params![of], |row| {
+            let is_held = row.get::<Option<SessionId>>("held")? == Some(self.session);
+            Ok((is_held || self.name.fits(row.text("mask")?)).then_some(()))
+        })?;
+        Ok(fits.is_some())
     }
 
     /// Whether this mask matches the session.
@@ -79,7 +76,7 @@ impl Masked {
 pub fn let_go(tx: &Write, session: SessionId) -> Result<()> {
     for table in TABLES {
         let let_go = format!("UPDATE {table} SET held = NULL WHERE held = ?1");
-        tx.sql.prepare_cached(&let_go)?.execute([session])?;
+        tx.execute(&let_go, params![session])?;
     }
     Ok(())
 }

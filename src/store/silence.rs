@@ -1,8 +1,7 @@
 //! SILENCE: masks of senders whose direct messages and invitations a session does not receive.
 
-use rusqlite::params;
-
 use super::{
+    engine::value::params,
     session::Session,
     session_mask::{Masked, SessionMask},
     transaction::{Read, Write},
@@ -11,11 +10,11 @@ use crate::{error::Result, irc::mode::Mask, model::SessionId};
 
 /// The masks of a session, in alphabetical order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
-    )?;
-    let rows = statement.query_map([session], SessionMask::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        params![session],
+        SessionMask::read,
+    )
 }
 
 /// Whether a session silences a sender. No session silences itself, whatever its masks match.
@@ -23,37 +22,35 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     if session == sender.id {
         return Ok(false);
     }
-    let mut masks = tx
-        .sql
-        .prepare_cached("SELECT mask, held FROM silence WHERE session_id = ?1")?;
-    Masked::new(sender.id, sender.mask()).fits_one_of(&mut masks, session)
+    let masks = "SELECT mask, held FROM silence WHERE session_id = ?1";
+    Masked::new(sender.id, sender.mask()).fits_one_of(tx, masks, session)
 }
 
 /// Adds a mask. Returns whether it is new.
 pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
-    let added = tx
-        .sql
-        .prepare_cached(
-            "INSERT INTO silence (session_id, folded_mask, mask, held) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![session, mask.mask.folded(), mask.mask.as_str(), mask.held])?;
+    let added = tx.execute(
+        "INSERT INTO silence (session_id, folded_mask, mask, held)
+         VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        params![session, mask.mask.folded(), mask.mask.as_str(), mask.held],
+    )?;
     tx.add_row(2 * mask.mask.as_str().len(), 1);
     Ok(added == 1)
 }
 
 /// Removes a mask. Returns whether it existed.
 pub fn remove(tx: &Write, session: SessionId, mask: &Mask) -> Result<bool> {
-    let removed = tx
-        .sql
-        .prepare_cached("DELETE FROM silence WHERE session_id = ?1 AND folded_mask = ?2")?
-        .execute(params![session, mask.folded()])?;
+    let removed = tx.execute(
+        "DELETE FROM silence WHERE session_id = ?1 AND folded_mask = ?2",
+        params![session, mask.folded()],
+    )?;
     Ok(removed == 1)
 }
 
 /// Removes all masks of a session that has ended.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM silence WHERE session_id = ?1")?
-        .execute([session])?;
+    tx.execute(
+        "DELETE FROM silence WHERE session_id = ?1",
+        params![session],
+    )?;
     Ok(())
 }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
     effect::{Access, Effect},
-    row::as_sql,
+    engine::{connection::Row, value::params},
     size::HASH,
     transaction::{Read, Write},
 };
@@ -19,7 +17,7 @@ use crate::{
 /// How long an expired token is kept, so that it can still be used to revoke (RFC 7009 §2).
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-fn access(row: &Row) -> rusqlite::Result<Access> {
+fn access(row: &Row) -> Result<Access> {
     Ok(Access {
         secret: row.get("secret_hash")?,
         grant: row.get("grant_id")?,
@@ -27,7 +25,7 @@ fn access(row: &Row) -> rusqlite::Result<Access> {
         session: row.get("session_id")?,
         client: row.get("client")?,
         alone: row.get("alone")?,
-        client_expires_at: Timestamp(row.get::<_, Option<_>>("client_expires_at")?.unwrap_or(0)),
+        client_expires_at: Timestamp(row.get::<Option<_>>("client_expires_at")?.unwrap_or(0)),
         maker: row.get("maker")?,
         scope: row.get("scope")?,
         created_at: row.get("created_at")?,
@@ -37,11 +35,13 @@ fn access(row: &Row) -> rusqlite::Result<Access> {
 }
 
 /// Selects access tokens, with all that the caller map needs.
-const ACCESS: &str =
-    "SELECT token.*, app_grant.session_id, app_id, maker, client.id AS client, client.expires_at AS client_expires_at,
+const ACCESS: &str = "SELECT token.*, app_grant.session_id, app_id, maker,
+        client.id AS client, client.expires_at AS client_expires_at,
         app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone,
-        EXISTS (SELECT 1 FROM token AS parent WHERE parent.secret_hash = token.parent AND settled_at IS NULL) AS unsettled
-    FROM token JOIN app_grant ON app_grant.id = token.grant_id JOIN app ON app.id = app_grant.app_id
+        EXISTS (SELECT 1 FROM token AS parent
+                WHERE parent.secret_hash = token.parent AND settled_at IS NULL) AS unsettled
+    FROM token JOIN app_grant ON app_grant.id = token.grant_id
+    JOIN app ON app.id = app_grant.app_id
     LEFT JOIN client ON client.grant_id = app_grant.id WHERE token.kind = 'access'";
 
 /// A token that is about to be issued by a live grant.
@@ -70,17 +70,17 @@ pub fn issue_access(tx: &Write, new: &NewToken, now: Timestamp) -> Result<()> {
         parent,
     } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at, parent)
-             VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5, ?6)
-             ON CONFLICT (secret_hash) DO UPDATE SET created_at = ?4, expires_at = ?5, limit_at = ?5",
-        )?
-        .execute(params![secret, grant, scope.to_string(), now, expires_at, parent])?;
-    let access = tx
-        .sql
-        .prepare_cached(&format!("{ACCESS} AND token.secret_hash = ?1"))?
-        .query_row([secret], access)?;
+    tx.execute(
+        "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at,
+         parent) VALUES (?1, ?2, 'access', ?3, ?4, ?5, ?5, ?6)
+         ON CONFLICT (secret_hash) DO UPDATE SET created_at = ?4, expires_at = ?5, limit_at = ?5",
+        params![secret, grant, scope, now, expires_at, parent],
+    )?;
+    let access = tx.one(
+        &format!("{ACCESS} AND token.secret_hash = ?1"),
+        params![secret],
+        access,
+    )?;
     tx.effect(Effect::TokenIssued(access));
     Ok(())
 }
@@ -101,20 +101,11 @@ pub fn issue_refresh(
         parent,
     } = *new;
     tx.add_row(HASH + scope.to_string().len(), 2);
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at, parent)
-             VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            secret,
-            grant,
-            scope.to_string(),
-            now,
-            expires_at,
-            limit_at,
-            parent
-        ])?;
+    tx.execute(
+        "INSERT INTO token (secret_hash, grant_id, kind, scope, created_at, expires_at, limit_at,
+         parent) VALUES (?1, ?2, 'refresh', ?3, ?4, ?5, ?6, ?7)",
+        params![secret, grant, scope, now, expires_at, limit_at, parent],
+    )?;
     Ok(())
 }
 
@@ -127,33 +118,33 @@ pub fn supersede(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4) WHERE secret_hash = ?1",
-        )?
-        .execute(params![secret, now, by, until])?;
+    tx.execute(
+        "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4)
+         WHERE secret_hash = ?1",
+        params![secret, now, by, until],
+    )?;
     Ok(())
 }
 
 /// Records that a token was presented, which proves that its pair has arrived. The refresh token
 /// for which it was issued is not exchanged for that pair again.
 pub fn settle_parent(tx: &Write, presented: SecretHash, now: Timestamp) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "UPDATE token SET settled_at = ?2
-             WHERE secret_hash = (SELECT parent FROM token WHERE secret_hash = ?1) AND settled_at IS NULL",
-        )?
-        .execute(params![presented, now])?;
+    tx.execute(
+        "UPDATE token SET settled_at = ?2
+         WHERE secret_hash = (SELECT parent FROM token WHERE secret_hash = ?1)
+         AND settled_at IS NULL",
+        params![presented, now],
+    )?;
     Ok(())
 }
 
 /// Whether [`settle_parent`] would change anything.
 pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
-    let mut parent = tx.sql.prepare_cached(
+    tx.exists(
         "SELECT 1 FROM token JOIN token AS parent ON parent.secret_hash = token.parent
          WHERE token.secret_hash = ?1 AND parent.settled_at IS NULL",
-    )?;
-    Ok(parent.exists([secret])?)
+        params![secret],
+    )
 }
 
 /// A token of either kind, expired and superseded ones included. Its grant is live.
@@ -193,14 +184,14 @@ impl Token {
         self.exchanged.is_none() && due < self.expires_at
     }
 
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         let by = row.get("derived_by")?;
-        let settled = row.get::<_, Option<i64>>("settled_at")?.is_some();
-        let superseded = row.get::<_, Option<i64>>("superseded_at")?.is_some();
+        let settled = row.get::<Option<i64>>("settled_at")?.is_some();
+        let superseded = row.get::<Option<i64>>("superseded_at")?.is_some();
         Ok(Self {
             grant: row.get("grant_id")?,
             scope: row.get("scope")?,
-            is_access: row.get_ref("kind")?.as_str()? == "access",
+            is_access: row.text("kind")? == "access",
             created_at: row.get("created_at")?,
             expires_at: row.get("expires_at")?,
             limit_at: row.get("limit_at")?,
@@ -212,20 +203,19 @@ impl Token {
 
 /// The token with this hash, while it is kept.
 pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<Token>> {
-    let mut statement = tx
-        .sql
-        .prepare_cached("SELECT * FROM token WHERE secret_hash = ?1")?;
-    Ok(statement.query_row([secret], Token::read).optional()?)
+    tx.optional(
+        "SELECT * FROM token WHERE secret_hash = ?1",
+        params![secret],
+        Token::read,
+    )
 }
 
 /// Calls `each` for every access token, to fill the caller map at the start.
 pub fn for_each_access(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
-    let mut statement = tx.sql.prepare(ACCESS)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    tx.for_each(ACCESS, &[], |row| {
         each(Effect::TokenIssued(access(row)?));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The public name of an access token (RFC 7662 §2.2, `jti`), which resource servers see. It is
@@ -239,48 +229,41 @@ pub fn jti(secret: SecretHash) -> String {
 
 /// Records that a token descends from an authorization code.
 pub fn note_code(tx: &Write, secret: SecretHash, code: SecretHash) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE token SET code_hash = ?2 WHERE secret_hash = ?1")?
-        .execute(params![secret, code])?;
+    tx.execute(
+        "UPDATE token SET code_hash = ?2 WHERE secret_hash = ?1",
+        params![secret, code],
+    )?;
     Ok(())
 }
 
 /// Whether there are tokens that descend from an authorization code.
 pub fn is_of_code(tx: &Read, code: SecretHash) -> Result<bool> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT 1 FROM token WHERE code_hash = ?1")?
-        .exists([code])?)
+    tx.exists("SELECT 1 FROM token WHERE code_hash = ?1", params![code])
 }
 
 /// Removes the tokens that descend from an authorization code. Returns the access tokens among
 /// them.
 pub fn remove_of_code(tx: &Write, code: SecretHash) -> Result<Vec<SecretHash>> {
-    let mut remove = tx
-        .sql
-        .prepare_cached("DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind")?;
-    let removed = remove.query_map([code], |row| {
-        Ok((row.get(0)?, row.get_ref(1)?.as_str()? == "access"))
-    })?;
-    let removed = removed.collect::<rusqlite::Result<Vec<_>>>()?;
+    let removed = tx.all(
+        "DELETE FROM token WHERE code_hash = ?1 RETURNING secret_hash, kind",
+        params![code],
+        |row| Ok((row.get(0)?, row.text(1)? == "access")),
+    )?;
     let access = removed.into_iter().filter(|(_, is_access)| *is_access);
     Ok(access.map(|(secret, _)| secret).collect())
 }
 
 /// Removes the tokens of a grant that has ended.
 pub fn remove_of_grant(tx: &Write, grant: GrantId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM token WHERE grant_id = ?1")?
-        .execute([grant])?;
+    tx.execute("DELETE FROM token WHERE grant_id = ?1", params![grant])?;
     Ok(())
 }
 
 /// Removes a batch of tokens that expired 24 hours ago or earlier. Returns how many.
 pub fn expire(tx: &Write, now: Timestamp, batch: usize) -> Result<usize> {
-    Ok(tx
-        .sql
-        .prepare_cached(
-            "DELETE FROM token WHERE secret_hash IN (SELECT secret_hash FROM token WHERE expires_at <= ?1 LIMIT ?2)",
-        )?
-        .execute(params![now.minus(KEPT_FOR), as_sql(batch)])?)
+    tx.execute(
+        "DELETE FROM token WHERE secret_hash IN (SELECT secret_hash FROM token
+         WHERE expires_at <= ?1 LIMIT ?2)",
+        params![now.minus(KEPT_FOR), batch],
+    )
 }

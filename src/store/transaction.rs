@@ -1,4 +1,4 @@
-//! Transactions, and what is counted and noted while they run.
+//! Transactions: how statements run in them, and what is counted and noted while they run.
 
 use std::{
     cell::{Cell, RefCell},
@@ -6,34 +6,91 @@ use std::{
     ops::Deref,
 };
 
-use rusqlite::Connection;
-
-use super::{effect::Effect, size};
-use crate::model::SessionId;
+use super::{
+    effect::Effect,
+    engine::{
+        connection::{Connection, Row, Statement},
+        value::Value,
+    },
+    size,
+};
+use crate::{
+    error::{Error, Result},
+    model::SessionId,
+};
 
 /// A transaction that can only read.
 pub struct Read<'c> {
-    pub(super) sql: &'c Connection,
+    /// For the files whose statements do not go through the functions below yet.
+    pub(super) sql: &'c rusqlite::Connection,
 }
 
-#[cfg(test)]
+/// Statements that read. Their text is the same for every engine. They fail with `storage_failed`
+/// if the machine does, and otherwise with `internal_error`.
 impl<'c> Read<'c> {
-    /// A reader for a test, outside any transaction.
-    pub fn of(sql: &'c Connection) -> Self {
+    /// A reader on this connection.
+    pub(super) fn new(sql: &'c rusqlite::Connection) -> Self {
         Self { sql }
     }
 
-    /// The connection, for statements that a test runs itself.
-    pub fn sql(&self) -> &'c Connection {
-        self.sql
+    /// Prepares a statement that runs many times. The functions below do so for one that runs once.
+    pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'c>> {
+        Connection::from(self.sql).prepare(sql)
     }
-}
 
-#[cfg(test)]
-impl<'c> Write<'c> {
-    /// A writer for a test, outside any transaction.
-    pub fn of(sql: &'c Connection) -> Self {
-        Self::new(sql)
+    /// Reads the one row that must be there. Fails with `internal_error` if it is not.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnMut(&Row) -> Result<T>,
+    ) -> Result<T> {
+        self.prepare(sql)?.one(params, read)
+    }
+
+    /// Reads the first row. `None`: there is none.
+    pub(super) fn optional<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnMut(&Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.prepare(sql)?.optional(params, read)
+    }
+
+    /// Reads all rows.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        read: impl FnMut(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.prepare(sql)?.all(params, read)
+    }
+
+    /// Reads rows until `look` returns something, and returns that. `None`: no row did.
+    pub(super) fn find<T>(
+        &self,
+        sql: &str,
+        params: &[Value],
+        look: impl FnMut(&Row) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        self.prepare(sql)?.find(params, look)
+    }
+
+    /// Calls `each` for every row.
+    pub(super) fn for_each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        each: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        self.prepare(sql)?.for_each(params, each)
+    }
+
+    /// Whether there is a row.
+    pub(super) fn exists(&self, sql: &str, params: &[Value]) -> Result<bool> {
+        self.prepare(sql)?.exists(params)
     }
 }
 
@@ -49,11 +106,13 @@ pub struct Write<'c> {
     pub(super) requester: Cell<Option<IpAddr>>,
 }
 
+/// Statements that write. They fail like those that read.
 impl<'c> Write<'c> {
-    pub(super) fn new(sql: &'c Connection) -> Self {
+    /// A writer on this connection.
+    pub(super) fn new(sql: &'c rusqlite::Connection) -> Self {
         let (effects, added, author, requester) = Default::default();
         Self {
-            read: Read { sql },
+            read: Read::new(sql),
             effects,
             added,
             author,
@@ -61,6 +120,34 @@ impl<'c> Write<'c> {
         }
     }
 
+    /// Runs a statement that returns no rows. Returns how many rows it has changed.
+    pub(super) fn execute(&self, sql: &str, params: &[Value]) -> Result<usize> {
+        self.prepare(sql)?.execute(params)
+    }
+
+    /// Like [`Self::execute`]. Fails with `taken` if the statement violates a UNIQUE constraint.
+    pub(super) fn execute_unique(
+        &self,
+        sql: &str,
+        params: &[Value],
+        taken: impl FnOnce() -> Error,
+    ) -> Result<usize> {
+        self.prepare(sql)?.execute_unique(params, taken)
+    }
+
+    /// Runs a statement once for each of these lists of parameters.
+    pub(super) fn execute_each<'v, const N: usize>(
+        &self,
+        sql: &str,
+        each: impl IntoIterator<Item = [Value<'v>; N]>,
+    ) -> Result<()> {
+        let mut statement = self.prepare(sql)?;
+        each.into_iter()
+            .try_for_each(|params| statement.execute(&params).map(drop))
+    }
+}
+
+impl Write<'_> {
     /// Says on behalf of which session the transaction runs. That session is charged for what it
     /// adds.
     pub fn work_for(&self, session: SessionId) {
@@ -95,5 +182,26 @@ impl<'c> Deref for Write<'c> {
 
     fn deref(&self) -> &Read<'c> {
         &self.read
+    }
+}
+
+#[cfg(test)]
+impl<'c> Read<'c> {
+    /// A reader for a test, outside any transaction.
+    pub fn of(sql: &'c rusqlite::Connection) -> Self {
+        Self::new(sql)
+    }
+
+    /// The connection, for statements that a test runs itself.
+    pub fn sql(&self) -> &'c rusqlite::Connection {
+        self.sql
+    }
+}
+
+#[cfg(test)]
+impl<'c> Write<'c> {
+    /// A writer for a test, outside any transaction.
+    pub fn of(sql: &'c rusqlite::Connection) -> Self {
+        Self::new(sql)
     }
 }

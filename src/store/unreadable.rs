@@ -5,12 +5,10 @@
 
 use std::collections::HashMap;
 
-use rusqlite::params;
-
 use super::{
+    engine::value::params,
     log,
     retention::ADDRESSES,
-    row::as_sql,
     sweep,
     transaction::{Read, Write},
 };
@@ -69,15 +67,15 @@ fn within(
     stretches: &[Stretch],
     limit: usize,
 ) -> Result<Vec<EventId>> {
-    let mut events = tx.sql.prepare_cached(
-        "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3 ORDER BY event_id LIMIT ?4",
+    let mut events = tx.prepare(
+        "SELECT event_id FROM address WHERE target_id = ?1 AND event_id BETWEEN ?2 AND ?3
+         ORDER BY event_id LIMIT ?4",
     )?;
     let mut ids = Vec::new();
     for (first, last) in stretches {
-        let stretch = params![target, first, last, as_sql(limit - ids.len())];
-        for id in events.query_map(stretch, |row| row.get(0))? {
-            ids.push(id?);
-        }
+        let wanted = limit - ids.len();
+        let stretch = params![target, first, last, wanted];
+        events.for_each(stretch, |row| row.get(0).map(|id| ids.push(id)))?;
         if ids.len() == limit {
             break;
         }
@@ -111,34 +109,38 @@ impl Gaps<'_> {
     }
 
     fn find(&self, target: TargetId) -> Result<Vec<Stretch>> {
-        let live = self
-            .tx
-            .sql
-            .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND ended_at IS NULL")?;
-        if { live }.exists([target])? {
+        let is_live = self.tx.exists(
+            "SELECT 1 FROM session WHERE id = ?1 AND ended_at IS NULL",
+            params![target],
+        )?;
+        if is_live {
             return Ok(Vec::new());
         }
-        let mut stays = self.tx.sql.prepare_cached(
-            "SELECT since, until FROM membership WHERE channel_id = ?1
-                 UNION ALL
-                 SELECT since, until FROM channel_history WHERE channel_id = ?1 ORDER BY since LIMIT ?2",
-        )?;
-        let mut rows = stays.query(params![target, as_sql(STAYS)])?;
         let (mut gaps, mut first, mut count) = (Vec::new(), 0, 0);
-        while let Some(row) = rows.next()? {
-            let (since, until): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-            if since > first {
-                gaps.push((EventId(first), EventId(since - 1)));
-            }
-            count += 1;
-            // A present member, or one who joins while the channel is +H, can read everything that
-            // follows. After this many stays, assume that somebody can.
-            let Some(until) = until.filter(|_| count < STAYS) else {
-                return Ok(gaps);
-            };
-            first = first.max(until + 1);
+        let is_read_on = self.tx.find(
+            "SELECT since, until FROM membership WHERE channel_id = ?1
+             UNION ALL
+             SELECT since, until FROM channel_history WHERE channel_id = ?1
+             ORDER BY since LIMIT ?2",
+            params![target, STAYS],
+            |row| {
+                let (since, until): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+                if since > first {
+                    gaps.push((EventId(first), EventId(since - 1)));
+                }
+                count += 1;
+                // A present member, or one who joins while the channel is +H, can read everything
+                // that follows. After this many stays, assume that somebody can.
+                let Some(until) = until.filter(|_| count < STAYS) else {
+                    return Ok(Some(()));
+                };
+                first = first.max(until + 1);
+                Ok(None)
+            },
+        )?;
+        if is_read_on.is_none() {
+            gaps.push((EventId(first), EventId(i64::MAX)));
         }
-        gaps.push((EventId(first), EventId(i64::MAX)));
         Ok(gaps)
     }
 }

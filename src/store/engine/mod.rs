@@ -1,7 +1,9 @@
-//! SQLite: how its files are opened, locked and read at the same time, and how the database deals
-//! with a full disk.
+//! The engine: `connection` and `value` are what the row functions see of it, whichever it is. The
+//! other files are SQLite: how its files are opened, locked and read at the same time, how its
+//! statements run, and how the database deals with a full disk.
 
 pub(super) mod backup;
+pub(super) mod connection;
 pub(super) mod error;
 pub mod files;
 pub(super) mod full_disk;
@@ -9,3 +11,5 @@ pub mod lock;
 pub(super) mod open;
 pub(super) mod readers;
 mod reserve;
+mod sqlite;
+pub(super) mod value;

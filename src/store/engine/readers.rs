@@ -63,7 +63,7 @@ impl Readers {
     pub fn run<T>(&self, work: impl FnOnce(&Read) -> Result<T>) -> Result<T> {
         let lease = self.lease()?;
         let transaction = lease.unchecked_transaction()?;
-        let result = work(&Read { sql: &transaction });
+        let result = work(&Read::new(&transaction));
         let ended = transaction.finish();
         let failed = result.as_ref().is_err_and(Error::is_failure);
         if failed && self.lock().closed {
