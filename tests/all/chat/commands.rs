@@ -126,11 +126,11 @@ async fn direct_messages_reach_both_sessions_and_nobody_else() {
     let answer = alice.send("PRIVMSG BOB :psst").await;
     assert_eq!(replies(&answer), ["301 bob | at lunch"]);
     assert_eq!(bob.send("AWAY").await["replies"][0]["command"], "305");
-    for (device, expected) in [
-        (&alice, vec!["AWAY", "PRIVMSG", "AWAY"]),
-        (&carol, vec!["AWAY", "AWAY"]),
+    for (who, device, expected) in [
+        ("alice", &alice, vec!["AWAY", "PRIVMSG", "AWAY"]),
+        ("carol", &carol, vec!["AWAY", "AWAY"]),
     ] {
-        assert_eq!(commands(&device.queue().await), expected);
+        assert_eq!(commands(&device.queue().await), expected, "{who}");
     }
     bob.send("PRIVMSG bob :note to self").await;
     let queue = bob.queue().await;

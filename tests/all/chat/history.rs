@@ -192,22 +192,27 @@ async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
 
 #[tokio::test]
 async fn a_new_channel_has_it_if_the_operator_says_so() {
-    for (args, modes) in [
-        (&[][..], "+nt"),
-        (&["--channel-history", "off"], "+nt"),
-        (&["--channel-history", "on"], "+ntH"),
+    for (case, args, modes) in [
+        ("by default", &[][..], "+nt"),
+        ("off", &["--channel-history", "off"], "+nt"),
+        ("on", &["--channel-history", "on"], "+ntH"),
     ] {
         let server = TestServer::with(args).await;
         let [alice] = server.sessions_on("#rust", ["alice"]).await;
-        assert_eq!(alice.snapshot().await["channels"][0]["modes"], modes);
+        assert_eq!(
+            alice.snapshot().await["channels"][0]["modes"],
+            modes,
+            "{case}"
+        );
         assert_eq!(
             server.device().get("/api/v1/server").await["channel_history"],
-            modes == "+ntH"
+            modes == "+ntH",
+            "{case}"
         );
         alice.send("PRIVMSG #rust :first").await;
         let [bob] = server.sessions_on("#rust", ["bob"]).await;
         let expected: &[&str] = if modes == "+ntH" { &["first"] } else { &[] };
-        assert_eq!(texts(&bob).await, expected);
+        assert_eq!(texts(&bob).await, expected, "{case}");
         if modes == "+ntH" {
             say(&alice, &[("-H", "second")]).await;
             let [carol] = server.sessions_on("#rust", ["carol"]).await;

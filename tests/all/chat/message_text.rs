@@ -88,21 +88,36 @@ async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
     bob.drain().await;
     let many = vec!["line"; 101].join("\n");
     let breaks = "\n".repeat(4096);
-    for (text, status, code) in [
-        (&many[..], 413, "input_too_long"),
-        (&format!("x{breaks}"), 413, "input_too_long"),
-        ("\u{1}ACTION one\ntwo\u{1}", 400, "malformed_request"),
-        ("\u{1}VERSION\n", 400, "malformed_request"),
+    for (case, text, status, code) in [
+        ("101 lines", &many[..], 413, "input_too_long"),
+        (
+            "4,097 line breaks",
+            &format!("x{breaks}"),
+            413,
+            "input_too_long",
+        ),
+        (
+            "an action of two lines",
+            "\u{1}ACTION one\ntwo\u{1}",
+            400,
+            "malformed_request",
+        ),
+        (
+            "a CTCP query with a line break",
+            "\u{1}VERSION\n",
+            400,
+            "malformed_request",
+        ),
     ] {
         assert_eq!(
             send(&alice, "PRIVMSG", "#rust", text).await,
             Err((status, code.into())),
-            "{text:.20}"
+            "{case}"
         );
         assert_eq!(
             send(&alice, "NOTICE", "#rust", text).await,
             Ok(json!({"replies": [], "ids": []})),
-            "{text:.20}"
+            "{case}"
         );
     }
     for text in ["one\rtwo", "one\r\ntwo", "one\0two"] {

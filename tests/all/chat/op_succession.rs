@@ -278,16 +278,16 @@ async fn the_operator_gives_op_and_ends_a_channel() {
     );
     let nick = |nick: &str| Nick::parse(nick).unwrap();
     bob.drain().await;
-    for (channel, who, code) in [
-        (&none, "bob", "no_such_channel"),
-        (&rust, "nobody", "no_such_nick"),
-        (&rust, "eve", "user_not_in_channel"),
+    for (case, channel, who, code) in [
+        ("no channel", &none, "bob", "no_such_channel"),
+        ("no session", &rust, "nobody", "no_such_nick"),
+        ("no member", &rust, "eve", "user_not_in_channel"),
     ] {
         let refused = chat
             .give_op(channel.clone(), nick(who), server.now())
             .await
             .unwrap_err();
-        assert_eq!(refused.code.name(), code);
+        assert_eq!(refused.code.name(), code, "{case}");
     }
     chat.give_op(rust.clone(), nick("Bob"), server.now())
         .await

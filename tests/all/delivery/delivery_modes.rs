@@ -242,9 +242,10 @@ mod run {
             readers.push(Reader::open(device, way, None).await);
         }
         phone.send("@label=c1 PRIVMSG #rust :hi").await;
-        for (reader, label) in readers.iter_mut().zip([None, Some("c1"), None]) {
+        let labels = [("alice", None), ("her phone", Some("c1")), ("bob", None)];
+        for (reader, (who, label)) in readers.iter_mut().zip(labels) {
             let message = reader.next_of("PRIVMSG").await;
-            assert_eq!(message.get("label").and_then(Value::as_str), label);
+            assert_eq!(message.get("label").and_then(Value::as_str), label, "{who}");
         }
     }
 

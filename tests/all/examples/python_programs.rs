@@ -179,6 +179,6 @@ async fn the_app_greets_the_user_who_signs_in() {
         assert_eq!(stranger.status(), 400);
         let own = own.with_cookie(cookie.split(';').next().unwrap());
         let done = own.request(Method::GET, back).send().await.unwrap();
-        assert_eq!(done.text().await.unwrap(), greeting);
+        assert_eq!(done.text().await.unwrap(), greeting, "{decision}");
     }
 }

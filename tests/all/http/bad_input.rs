@@ -49,120 +49,156 @@ async fn what_is_no_message_is_refused_and_leaves_no_trace() {
         "l".repeat(65)
     );
     let (json, text) = ("application/json", "text/plain");
-    for (kind, body, code, status) in [
-        (json, "", "malformed_request", 400),
-        (json, "no json", "malformed_request", 400),
-        (json, "[]", "malformed_request", 400),
-        (json, deep.as_str(), "malformed_request", 400),
+    let malformed = [
+        ("an empty body", json, ""),
+        ("no JSON", json, "no json"),
+        ("an array", json, "[]"),
+        ("10,000 open brackets", json, deep.as_str()),
         (
+            "a number as command",
             json,
             r##"{"command":7,"params":["#a"]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a text as params",
             json,
             r##"{"command":"JOIN","params":"#a"}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a number among the params",
             json,
             r##"{"command":"JOIN","params":[1]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a source of its own",
             json,
             r##"{"command":"JOIN","params":["#a"],"source":"bob"}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "an unknown field",
             json,
             r##"{"command":"JOIN","params":["#a"],"nick":"bob"}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a field that comes twice",
             json,
             r##"{"command":"JOIN","command":"JOIN","params":["#a"]}"##,
-            "malformed_request",
-            400,
         ),
-        (json, r##"{"params":["#a"]}"##, "malformed_request", 400),
+        ("no command", json, r##"{"params":["#a"]}"##),
         (
+            "an empty command",
             json,
             r##"{"command":"","params":["#a"]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "an empty label",
             json,
             r##"{"command":"JOIN","params":["#a"],"label":""}"##,
-            "malformed_request",
-            400,
         ),
-        (json, &long_label, "input_too_long", 413),
-        (json, &big, "input_too_long", 413),
         (
+            "a line break that begins another command",
             json,
             r##"{"command":"PRIVMSG","params":["#rust","a\r\nQUIT"]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a NUL in a text",
             json,
             r##"{"command":"PRIVMSG","params":["#rust","a\u0000b"]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a line break in the command",
             json,
             r##"{"command":"JOIN\n","params":["#a"]}"##,
-            "malformed_request",
-            400,
         ),
         (
+            "a form",
             "application/x-www-form-urlencoded",
             "command=JOIN",
-            "malformed_request",
-            400,
         ),
         (
+            "no media type",
             "",
             r##"{"command":"JOIN","params":["#a"]}"##,
-            "malformed_request",
+        ),
+        (
+            "a media type that begins like JSON",
+            "application/jsonp",
+            r##"{"command":"JOIN","params":["#a"]}"##,
+        ),
+        ("an empty line", text, ""),
+        ("two lines", text, "JOIN #a\nJOIN #b"),
+        ("a NUL at the end", text, "JOIN #a\0"),
+        (
+            "a password in three words",
+            text,
+            "PASS correct horse battery",
+        ),
+    ];
+    let malformed =
+        malformed.map(|(case, kind, body)| (case, kind, body, "malformed_request", 400));
+    let others = [
+        (
+            "a label of 65 characters",
+            json,
+            long_label.as_str(),
+            "input_too_long",
+            413,
+        ),
+        ("a body of 17 KiB", json, &big, "input_too_long", 413),
+        (
+            "an unknown verb",
+            text,
+            "FROBNICATE #a",
+            "unknown_command",
             400,
         ),
         (
-            "application/jsonp",
-            r##"{"command":"JOIN","params":["#a"]}"##,
-            "malformed_request",
+            "a parameter that is missing",
+            text,
+            "JOIN",
+            "need_more_params",
             400,
         ),
-        (text, "", "malformed_request", 400),
-        (text, "JOIN #a\nJOIN #b", "malformed_request", 400),
-        (text, "JOIN #a\0", "malformed_request", 400),
-        (text, "FROBNICATE #a", "unknown_command", 400),
-        (text, "JOIN", "need_more_params", 400),
-        (text, "JOIN rust", "bad_channel_name", 400),
-        (text, "JOIN #", "bad_channel_name", 400),
-        (text, "PRIVMSG", "no_recipient", 400),
-        (text, "PRIVMSG #rust", "no_text_to_send", 400),
-        (text, "PRIVMSG #nowhere :x", "no_such_channel", 404),
-        (text, "PRIVMSG nobody :x", "no_such_nick", 404),
-        (text, "PASS short", "weak_password", 400),
-        (text, "PASS correct horse battery", "malformed_request", 400),
-    ] {
+        (
+            "a channel without #",
+            text,
+            "JOIN rust",
+            "bad_channel_name",
+            400,
+        ),
+        ("a # alone", text, "JOIN #", "bad_channel_name", 400),
+        ("no recipient", text, "PRIVMSG", "no_recipient", 400),
+        ("no text", text, "PRIVMSG #rust", "no_text_to_send", 400),
+        (
+            "no such channel",
+            text,
+            "PRIVMSG #nowhere :x",
+            "no_such_channel",
+            404,
+        ),
+        (
+            "no such nick",
+            text,
+            "PRIVMSG nobody :x",
+            "no_such_nick",
+            404,
+        ),
+        (
+            "a password that is too short",
+            text,
+            "PASS short",
+            "weak_password",
+            400,
+        ),
+    ];
+    for (case, kind, body, code, status) in malformed.into_iter().chain(others) {
         let refusal = post(&alice, "/api/v1/messages", kind, body.to_owned())
             .await
-            .expect_err(body);
+            .expect_err(case);
         assert_eq!(
             (refusal.code.as_str(), refusal.status),
             (code, status),
-            "{kind} {}",
-            &body[..body.len().min(80)]
+            "{case}"
         );
     }
     let invalid_utf8 = post(
@@ -251,16 +287,16 @@ async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
         );
     }
     let bob = server.create_session("bob").await;
-    for (nick, code) in [
-        ("Alice", "nickname_in_use"),
-        ("0", "erroneous_nickname"),
-        (&huge, "erroneous_nickname"),
+    for (case, nick, code) in [
+        ("taken in another case", "Alice", "nickname_in_use"),
+        ("begins with a digit", "0", "erroneous_nickname"),
+        ("10,000 characters", &huge, "erroneous_nickname"),
     ] {
         let refusal = bob
             .try_send_json(json!({"command": "NICK", "params": [nick]}))
             .await
             .unwrap_err();
-        assert_eq!(refusal.code, code);
+        assert_eq!(refusal.code, code, "{case}");
     }
     assert_eq!(
         bob.try_send("NICK").await.unwrap_err().code,
@@ -281,27 +317,50 @@ async fn a_new_sessions_body_is_checked() {
     let server = TestServer::start().await;
     let visitor = server.device();
     let long_name = format!(r#"{{"nick":"alice","client_name":"{}"}}"#, "n".repeat(65));
-    for (kind, body, code) in [
-        ("application/json", "{}", "malformed_request"),
-        ("application/json", r#"{"nick":5}"#, "malformed_request"),
-        ("application/json", r#"{"nick":null}"#, "malformed_request"),
+    for (case, kind, body, code) in [
+        ("no nick", "application/json", "{}", "malformed_request"),
         (
+            "a number as nick",
+            "application/json",
+            r#"{"nick":5}"#,
+            "malformed_request",
+        ),
+        (
+            "null as nick",
+            "application/json",
+            r#"{"nick":null}"#,
+            "malformed_request",
+        ),
+        (
+            "an unknown field",
             "application/json",
             r#"{"nick":"alice","admin":true}"#,
             "malformed_request",
         ),
         (
+            "JSON cut off",
             "application/json",
             r#"{"nick":"alice""#,
             "malformed_request",
         ),
         (
+            "a control character in the name",
             "application/json",
             r#"{"nick":"alice","client_name":"a\u0007"}"#,
             "malformed_request",
         ),
-        ("application/json", &long_name, "input_too_long"),
-        ("text/plain", r#"{"nick":"alice"}"#, "malformed_request"),
+        (
+            "a name of 65 characters",
+            "application/json",
+            &long_name,
+            "input_too_long",
+        ),
+        (
+            "JSON sent as text",
+            "text/plain",
+            r#"{"nick":"alice"}"#,
+            "malformed_request",
+        ),
     ] {
         assert_eq!(
             post(&visitor, "/api/v1/session", kind, body.to_owned())
@@ -309,7 +368,7 @@ async fn a_new_sessions_body_is_checked() {
                 .unwrap_err()
                 .code,
             code,
-            "{body}"
+            "{case}"
         );
     }
     visitor.try_create_session("alice").await.unwrap();

@@ -110,20 +110,33 @@ async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
         &format!("/{}", "x".repeat(1 << 17)),
         &server.device(),
     ) + "\r\n";
-    for (bytes, line) in [
-        (hello, "HTTP/1.1 400 Bad Request"),
-        (b"\0\xff\n\n".to_vec(), "HTTP/1.1 400 Bad Request"),
-        (long.into(), "HTTP/1.1 431 Request Header Fields Too Large"),
-        (many.into(), "HTTP/1.1 431 Request Header Fields Too Large"),
+    for (case, bytes, line) in [
+        ("TLS", hello, "HTTP/1.1 400 Bad Request"),
         (
+            "bytes that are no text",
+            b"\0\xff\n\n".to_vec(),
+            "HTTP/1.1 400 Bad Request",
+        ),
+        (
+            "a header of 1 MiB",
+            long.into(),
+            "HTTP/1.1 431 Request Header Fields Too Large",
+        ),
+        (
+            "101 headers",
+            many.into(),
+            "HTTP/1.1 431 Request Header Fields Too Large",
+        ),
+        (
+            "an address of 128 KiB",
             address.into(),
             "HTTP/1.1 431 Request Header Fields Too Large",
         ),
     ] {
         let mut raw = Raw::to(server.address).await;
         raw.send(bytes).await;
-        assert_eq!(raw.answer().await.line, line);
-        assert_eq!(raw.rest().await, "");
+        assert_eq!(raw.answer().await.line, line, "{case}");
+        assert_eq!(raw.rest().await, "", "{case}");
     }
     server
         .create_session("alice")

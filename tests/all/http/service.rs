@@ -127,7 +127,7 @@ async fn every_answer_has_the_security_headers() {
                     "camera=(), geolocation=(), microphone=()",
                 ),
             ] {
-                assert_eq!(headers[name], value, "{method} {path}");
+                assert_eq!(headers[name], value, "{method} {path}: {name}");
             }
             assert!(
                 headers.contains_key(header::CACHE_CONTROL),

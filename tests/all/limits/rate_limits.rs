@@ -222,7 +222,8 @@ async fn an_address_has_so_many_live_sessions() {
             .await;
         assert_eq!(
             again.err().map(|problem| (problem.code, problem.status)),
-            refused.then(|| ("too_many_sessions".into(), 409))
+            refused.then(|| ("too_many_sessions".into(), 409)),
+            "--login-limit {limit}"
         );
         server
             .device()

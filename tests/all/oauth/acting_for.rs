@@ -310,15 +310,24 @@ async fn each_wrong_pair_is_refused_by_name() {
     );
     // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not
     // matter.
-    for (program, expected) in [
-        (none.acting_for(&user), "unauthenticated"),
-        (own.acting_for(&stranger), "identity_mismatch"),
+    for (case, program, expected) in [
+        ("no app", none.acting_for(&user), "unauthenticated"),
         (
+            "a user of another app",
+            own.acting_for(&stranger),
+            "identity_mismatch",
+        ),
+        (
+            "a made-up user",
             own.acting_for(&none.with_token("rja_x")),
             "invalid_identity",
         ),
     ] {
-        assert_eq!(refused(&program, "/auth/userinfo").await.1, expected);
+        assert_eq!(
+            refused(&program, "/auth/userinfo").await.1,
+            expected,
+            "{case}"
+        );
     }
     own.acting_for(&user)
         .with_cookie(&cookie)

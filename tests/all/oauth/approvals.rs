@@ -266,15 +266,28 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
 /// there.
 #[tokio::test]
 async fn who_may_not_speak_leaves_without_a_word() {
-    for (scope, place, words, app) in [
+    for (case, scope, place, words, app) in [
         (
+            "restricted to a channel",
             "chat:read chat:write",
             vec![("where", "chosen"), ("res", "#in")],
             "quit",
             Value::Null,
         ),
-        ("chat:read", vec![], "quit", Value::Null),
-        ("chat:read chat:write", vec![], "buy this", json!("native")),
+        (
+            "without the scope to write",
+            "chat:read",
+            vec![],
+            "quit",
+            Value::Null,
+        ),
+        (
+            "with the scope to write",
+            "chat:read chat:write",
+            vec![],
+            "buy this",
+            json!("native"),
+        ),
     ] {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#out", ["alice", "bob"]).await;
@@ -301,7 +314,7 @@ async fn who_may_not_speak_leaves_without_a_word() {
                 quit.get("app").cloned().unwrap_or_default()
             ),
             (words, app),
-            "{scope} {place:?}"
+            "{case}"
         );
     }
 }

@@ -124,7 +124,8 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
             .unwrap();
         assert_eq!(
             (plain.status().as_u16(), header_of(&plain, "allow")),
-            (405, "POST")
+            (405, "POST"),
+            "{name} alone"
         );
     }
 }
@@ -237,16 +238,26 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
             .body(body.to_owned())
     };
     let form = "application/x-www-form-urlencoded";
-    for (request, status) in [
-        (post(&bot), 200),
-        (plain(post(&bot), form, ""), 200),
-        (plain(post(&bot), form, "schema=openid"), 200),
-        (plain(post(&bot), "application/json", "{}"), 200),
+    for (case, request, status) in [
+        ("no form", post(&bot), 200),
+        ("an empty form", plain(post(&bot), form, ""), 200),
         (
+            "a form without the token",
+            plain(post(&bot), form, "schema=openid"),
+            200,
+        ),
+        (
+            "JSON beside the header",
+            plain(post(&bot), "application/json", "{}"),
+            200,
+        ),
+        (
+            "the token in the form",
             plain(post(&visitor), form, &format!("access_token={token}")),
             200,
         ),
         (
+            "an empty token beside it",
             plain(
                 post(&visitor),
                 form,
@@ -255,6 +266,7 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
             400,
         ),
         (
+            "the token twice",
             plain(
                 post(&visitor),
                 form,
@@ -263,13 +275,27 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
             400,
         ),
         (
+            "the token in the header and in the form",
             plain(post(&bot), form, &format!("access_token={token}")),
             400,
         ),
-        (plain(post(&visitor), form, "access_token=rja_x"), 401),
-        (plain(post(&visitor), form, "access_token=%22"), 401),
-        (plain(post(&visitor), form, ""), 401),
         (
+            "a made-up token",
+            plain(post(&visitor), form, "access_token=rja_x"),
+            401,
+        ),
+        (
+            "a token that is no token",
+            plain(post(&visitor), form, "access_token=%22"),
+            401,
+        ),
+        (
+            "neither header nor token",
+            plain(post(&visitor), form, ""),
+            401,
+        ),
+        (
+            "the token in a text",
             plain(
                 post(&visitor),
                 "text/plain",
@@ -277,8 +303,9 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
             ),
             401,
         ),
-        (post(&alice), 401),
+        ("a cookie", post(&alice), 401),
         (
+            "the token in the query",
             visitor.request(
                 Method::POST,
                 &format!("/auth/userinfo?access_token={token}"),
@@ -286,6 +313,7 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
             401,
         ),
         (
+            "a form by GET",
             visitor
                 .request(Method::GET, "/auth/userinfo")
                 .form(&[("access_token", token)]),
@@ -293,9 +321,9 @@ async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() 
         ),
     ] {
         let response = request.send().await.unwrap();
-        assert_eq!(response.status(), status);
+        assert_eq!(response.status(), status, "{case}");
         if status == 200 {
-            assert_eq!(response.json::<Value>().await.unwrap(), expected);
+            assert_eq!(response.json::<Value>().await.unwrap(), expected, "{case}");
         }
     }
 }

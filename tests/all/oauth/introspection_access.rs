@@ -50,11 +50,15 @@ async fn an_apps_own_access_token_is_enough() {
         (&expected["active"], &expected["username"]),
         (&json!(true), &json!("alice"))
     );
-    for (by, client_id) in [(&own, &app.client_id), (&of_api, &api.client_id)] {
-        assert_eq!(ask(by, &user, &[]).await, (200, expected.clone()));
+    for (case, by, client_id) in [
+        ("the app", &own, &app.client_id),
+        ("a resource server", &of_api, &api.client_id),
+    ] {
+        assert_eq!(ask(by, &user, &[]).await, (200, expected.clone()), "{case}");
         assert_eq!(
             ask(by, &user, &[("client_id", client_id)]).await,
-            (200, expected.clone())
+            (200, expected.clone()),
+            "{case}"
         );
     }
     assert_eq!(

@@ -282,12 +282,17 @@ async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
     }
     alice.delete("/api/v1/session").await.unwrap();
     let mut late = Events::follow(&api, "after=3").await;
-    for (events, first) in [(&mut live, 1), (&mut resumed, 1), (&mut late, 4)] {
+    for (case, events, first) in [
+        ("from the beginning", &mut live, 1),
+        ("resumed", &mut resumed, 1),
+        ("after the third", &mut late, 4),
+    ] {
         for id in first..=205 {
             let expected = json!({"grant_id": id, "reason": "session_ended"});
             assert_eq!(
                 events.next().await,
-                ("grant_ended".into(), Some(id), expected)
+                ("grant_ended".into(), Some(id), expected),
+                "{case}"
             );
         }
     }

@@ -122,13 +122,22 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
         disk.fail("full");
         None
     };
-    for (hold, expected) in [
-        (reader, "is not whole without its write-ahead log"),
+    for (case, hold, expected) in [
         (
+            "another process reads",
+            reader,
+            "is not whole without its write-ahead log",
+        ),
+        (
+            "another process has it open",
             idle,
             "is whole, but its write-ahead log could not be removed",
         ),
-        (full, "is not whole without its write-ahead log"),
+        (
+            "the disk is full",
+            full,
+            "is not whole without its write-ahead log",
+        ),
     ] {
         let (dir, database) = folder();
         let (disk, log) = (Disk::new(dir.path()), dir.path().join("log"));
@@ -150,7 +159,7 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
         let told = std::fs::read_to_string(&log).unwrap();
         assert!(
             told.contains(expected) && told.contains(&database.display().to_string()),
-            "{told}"
+            "{case}: {told}"
         );
         drop(held);
         if disk.fault.exists() {
@@ -167,7 +176,8 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
                 .messages()
                 .last()
                 .unwrap()["id"],
-            last
+            last,
+            "{case}"
         );
     }
 }

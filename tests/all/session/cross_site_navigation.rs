@@ -77,7 +77,8 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
             let mut stream = Stream::of(request.send().await.unwrap());
             assert_eq!(
                 stream.frame().await.unwrap()[1],
-                ("id".into(), last.clone())
+                ("id".into(), last.clone()),
+                "{path}"
             );
         }
         assert_eq!(acknowledged().await, before, "{head:?}");

@@ -34,31 +34,81 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
     let server = TestServer::with(&["--public-url", "http://chat.localhost:8080"]).await;
     let alice = server.create_session("alice42").await;
     let mut socket = Socket::open(&alice, "").await;
-    for (params, status, code) in [
-        (vec!["1234567"], 400, "weak_password"),
-        (vec![""], 400, "weak_password"),
-        (vec!["PassWord1"], 400, "weak_password"),
-        (vec!["ｐａｓｓｗｏｒｄ"], 400, "weak_password"),
-        (vec!["ALICE421984"], 400, "weak_password"),
-        (vec!["rejoin.server"], 400, "weak_password"),
-        (vec!["rejoin2026"], 400, "weak_password"),
-        (vec!["chat.localhost"], 400, "weak_password"),
-        (vec!["correct\thorse"], 400, "malformed_request"),
-        (vec!["correct\u{200b}horse"], 400, "malformed_request"),
-        (vec!["correct", "horse"], 400, "malformed_request"),
-        (vec![PASSWORD, ""], 400, "malformed_request"),
-        (vec![PASSWORD, PASSWORD, ""], 400, "malformed_request"),
-        (vec![], 400, "need_more_params"),
+    for (case, params, status, code) in [
+        ("7 characters", vec!["1234567"], 400, "weak_password"),
+        ("none at all", vec![""], 400, "weak_password"),
+        ("a common one", vec!["PassWord1"], 400, "weak_password"),
+        (
+            "a common one in wide letters",
+            vec!["ｐａｓｓｗｏｒｄ"],
+            400,
+            "weak_password",
+        ),
+        (
+            "the nick and a year",
+            vec!["ALICE421984"],
+            400,
+            "weak_password",
+        ),
+        (
+            "the name of the server",
+            vec!["rejoin.server"],
+            400,
+            "weak_password",
+        ),
+        (
+            "the name of the program and a year",
+            vec!["rejoin2026"],
+            400,
+            "weak_password",
+        ),
+        (
+            "the host name",
+            vec!["chat.localhost"],
+            400,
+            "weak_password",
+        ),
+        (
+            "a tab in it",
+            vec!["correct\thorse"],
+            400,
+            "malformed_request",
+        ),
+        (
+            "a hidden space in it",
+            vec!["correct\u{200b}horse"],
+            400,
+            "malformed_request",
+        ),
+        (
+            "two words while none is set",
+            vec!["correct", "horse"],
+            400,
+            "malformed_request",
+        ),
+        (
+            "a current one while none is set",
+            vec![PASSWORD, ""],
+            400,
+            "malformed_request",
+        ),
+        (
+            "three",
+            vec![PASSWORD, PASSWORD, ""],
+            400,
+            "malformed_request",
+        ),
+        ("no parameter", vec![], 400, "need_more_params"),
     ] {
         assert_eq!(
             pass(&alice, &params, None).await,
             refused(status, code),
-            "{params:?}"
+            "{case}"
         );
         socket
             .send(json!({"command": "PASS", "params": params}))
             .await;
-        assert_eq!(socket.answer().await["code"], code, "{params:?}");
+        assert_eq!(socket.answer().await["code"], code, "{case}");
         let line = format!(
             "PASS {}",
             params
@@ -73,7 +123,7 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
                     .await
                     .map_err(status_and_code),
                 refused(status, code),
-                "{line}"
+                "{case}: {line}"
             );
         }
     }
@@ -114,7 +164,11 @@ async fn it_is_the_same_password_on_every_keyboard() {
             .login(nick, "cafe au lait")
             .await
             .unwrap_err();
-        assert_eq!(status_and_code(unlike), (401, "login_failed".into()));
+        assert_eq!(
+            status_and_code(unlike),
+            (401, "login_failed".into()),
+            "{set:?}"
+        );
         pass(
             &device,
             &[

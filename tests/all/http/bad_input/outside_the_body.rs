@@ -160,18 +160,40 @@ async fn cookies_that_are_not_ours_are_refused() {
     );
     let cookie = alice.cookie.clone().unwrap();
     let foreign = stranger.cookie.clone().unwrap();
-    for (cookie, code, status) in [
+    for (case, cookie, code, status) in [
         (
+            "a byte is missing",
             cookie[..cookie.len() - 1].to_owned(),
             "unauthenticated",
             401,
         ),
-        (format!("{cookie}x"), "unauthenticated", 401),
-        ("rejoin=".to_owned(), "unauthenticated", 401),
-        (cookie.replace("rejoin=", "Rejoin="), "unauthenticated", 401),
-        (foreign.clone(), "unauthenticated", 401),
-        (format!("{foreign}; rejoin=x"), "unauthenticated", 401),
         (
+            "a byte too many",
+            format!("{cookie}x"),
+            "unauthenticated",
+            401,
+        ),
+        ("no secret", "rejoin=".to_owned(), "unauthenticated", 401),
+        (
+            "another case of the name",
+            cookie.replace("rejoin=", "Rejoin="),
+            "unauthenticated",
+            401,
+        ),
+        (
+            "a secret of another server",
+            foreign.clone(),
+            "unauthenticated",
+            401,
+        ),
+        (
+            "that and one that is made up",
+            format!("{foreign}; rejoin=x"),
+            "unauthenticated",
+            401,
+        ),
+        (
+            "two secrets in one",
             format!("{cookie}{}", cookie.trim_start_matches("rejoin=")),
             "unauthenticated",
             401,
@@ -186,7 +208,7 @@ async fn cookies_that_are_not_ours_are_refused() {
         assert_eq!(
             (refusal.code.as_str(), refusal.status),
             (code, status),
-            "{cookie}"
+            "{case}"
         );
     }
     assert_eq!(
@@ -231,14 +253,15 @@ async fn a_cookie_together_with_a_bearer_token_is_refused() {
             (Method::POST, "/logout"),
         ] {
             let request = alice
-                .request(method, path)
+                .request(method.clone(), path)
                 .header("authorization", credential);
             let refusal = crate::support::checked(request.send().await.unwrap())
                 .await
                 .unwrap_err();
             assert_eq!(
                 (refusal.status, refusal.code.as_str()),
-                (400, "malformed_request")
+                (400, "malformed_request"),
+                "{credential}: {method} {path}"
             );
         }
         let alone = server

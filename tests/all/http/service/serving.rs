@@ -165,9 +165,14 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
 fn what_cannot_be_served_safely_is_refused_with_a_word_on_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
-    for (args, word) in [
-        (vec!["--listen", "0.0.0.0:0"], "--public-url"),
+    for (case, args, word) in [
         (
+            "no public URL off loopback",
+            vec!["--listen", "0.0.0.0:0"],
+            "--public-url",
+        ),
+        (
+            "plain http off loopback",
             vec![
                 "--listen",
                 "0.0.0.0:0",
@@ -176,10 +181,18 @@ fn what_cannot_be_served_safely_is_refused_with_a_word_on_what_to_do() {
             ],
             "--insecure-http",
         ),
-        (vec!["--public-url", "chat.example"], "https://"),
-        (vec!["--retention", "soon"], "30d"),
+        (
+            "a public URL without its scheme",
+            vec!["--public-url", "chat.example"],
+            "https://",
+        ),
+        (
+            "a duration that is a word",
+            vec!["--retention", "soon"],
+            "30d",
+        ),
     ] {
         let said = Process::refused(&database, &args);
-        assert!(said.contains(word), "{said}");
+        assert!(said.contains(word), "{case}: {said}");
     }
 }

@@ -196,18 +196,18 @@ async fn no_cache_keeps_what_the_token_endpoint_says() {
         ..key.clone()
     };
     let known = [("grant_type", "client_credentials")];
-    for (app, form, status) in [
-        (&key, &known[..], 200),
-        (&key, &[], 400),
-        (&guess, &known, 401),
+    for (case, app, form, status) in [
+        ("granted", &key, &known[..], 200),
+        ("a form without its grant type", &key, &[], 400),
+        ("a wrong secret", &guess, &known, 401),
     ] {
         let response = app.post("/auth/token", form).await;
-        assert_eq!(response.status(), status);
+        assert_eq!(response.status(), status, "{case}");
         assert_eq!(
             header_of(&response, header::CACHE_CONTROL),
             "no-store",
-            "{status}"
+            "{case}"
         );
-        assert_eq!(header_of(&response, header::PRAGMA), "no-cache", "{status}");
+        assert_eq!(header_of(&response, header::PRAGMA), "no-cache", "{case}");
     }
 }

@@ -46,86 +46,112 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
 async fn a_key_that_is_not_well_formed_is_refused_by_name() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
-    for (body, status, code) in [
-        (json!({"scope": "chat:read"}), 400, "malformed_request"),
-        (json!({"name": "x"}), 400, "malformed_request"),
+    for (case, body, status, code) in [
         (
+            "no name",
+            json!({"scope": "chat:read"}),
+            400,
+            "malformed_request",
+        ),
+        ("no scope", json!({"name": "x"}), 400, "malformed_request"),
+        (
+            "an empty name",
             json!({"name": "", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "a name of blanks",
             json!({"name": " ", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "an escape in the name",
             json!({"name": "a\u{1b}[2J", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "a name that shows nothing",
             json!({"name": "\u{3164}", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "a name that turns the direction",
             json!({"name": "bot\u{202e}tob", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "a name with a hidden space",
             json!({"name": "bo\u{200b}t", "scope": "chat:read"}),
             400,
             "malformed_request",
         ),
         (
+            "a name of 65 characters",
             json!({"name": "x".repeat(65), "scope": "chat:read"}),
             413,
             "input_too_long",
         ),
-        (json!({"name": "x", "scope": ""}), 400, "invalid_scope"),
         (
+            "an empty scope",
+            json!({"name": "x", "scope": ""}),
+            400,
+            "invalid_scope",
+        ),
+        (
+            "an unknown scope",
             json!({"name": "x", "scope": "chat:read admin"}),
             400,
             "invalid_scope",
         ),
         (
+            "a list as scope",
             json!({"name": "x", "scope": ["chat:read"]}),
             400,
             "malformed_request",
         ),
         (
+            "no lifetime",
             json!({"name": "x", "scope": "chat:read", "expires_in": 0}),
             400,
             "malformed_request",
         ),
         (
+            "a lifetime over ten years",
             json!({"name": "x", "scope": "chat:read", "expires_in": 315360001}),
             400,
             "malformed_request",
         ),
         (
+            "an unknown field",
             json!({"name": "x", "scope": "chat:read", "secret": "mine"}),
             400,
             "malformed_request",
         ),
         (
+            "a channel without #",
             json!({"name": "x", "scope": "chat:read", "res": ["rust"]}),
             400,
             "bad_channel_name",
         ),
         (
+            "the whole session on one channel",
             json!({"name": "x", "scope": "chat:read session:manage", "res": ["#rust"]}),
             400,
             "invalid_scope",
         ),
         (
+            "101 channels",
             json!({"name": "x", "scope": "chat:read", "res": vec!["#rust"; 101]}),
             400,
             "malformed_request",
         ),
         (
+            "no channels",
             json!({"name": "x", "scope": "chat:read", "res": []}),
             400,
             "malformed_request",
@@ -134,7 +160,7 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
         assert_eq!(
             status_and_code(alice.post("/api/v1/keys", body.clone()).await.unwrap_err()),
             (status, code.into()),
-            "{body}"
+            "{case}"
         );
     }
     assert_eq!(alice.keys().await, Vec::<Value>::new());

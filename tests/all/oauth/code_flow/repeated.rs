@@ -98,10 +98,13 @@ async fn without_a_page_only_what_was_granted_before_is_answered() {
 async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of_a_public_one() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
-    for (app, grants) in [(app(&server).await, 1), (native(&server).await, 3)] {
+    for (kind, app, grants) in [
+        ("confidential", app(&server).await, 1),
+        ("public", native(&server).await, 3),
+    ] {
         app.sign_in(&alice, "chat:read").await;
         app.sign_in(&alice, "chat:read").await;
-        assert_eq!(alice.grants().await.len(), grants);
+        assert_eq!(alice.grants().await.len(), grants, "{kind}");
     }
     app(&server)
         .await

@@ -14,10 +14,11 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
     );
     let phone = server.phone_of(&alice, "alice").await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;
-    for (round, (other, decision)) in [(&phone, "allow"), (&bob, "allow"), (&phone, "deny")]
-        .iter()
-        .enumerate()
-    {
+    for (case, (other, nick), decision) in [
+        ("two devices of one session", (&phone, "alice"), "allow"),
+        ("two sessions", (&bob, "bob"), "allow"),
+        ("one allows and one denies", (&phone, "alice"), "deny"),
+    ] {
         let device = PendingDevice::start(&app).await;
         let (one, two) = tokio::join!(
             decide(&alice, &device.code, "allow"),
@@ -25,20 +26,17 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
         );
         let mut statuses = [one.0, two.0];
         statuses.sort_unstable();
-        assert_eq!(statuses, [200, 404], "round {round}");
+        assert_eq!(statuses, [200, 404], "{case}");
         let (first, second) = tokio::join!(device.poll_as(&app), device.poll_as(&app));
-        if *decision == "deny" && two.0 == 200 {
+        if decision == "deny" && two.0 == 200 {
             assert_eq!(
                 (&first.1["error"], &second.1["error"]),
-                (&json!("access_denied"), &json!("access_denied"))
+                (&json!("access_denied"), &json!("access_denied")),
+                "{case}"
             );
             continue;
         }
-        let by_nick = if one.0 == 200 || *decision == "deny" || round == 0 {
-            "alice"
-        } else {
-            "bob"
-        };
+        let by_nick = if one.0 == 200 { "alice" } else { nick };
         let (tokens, refused) = if first.0 == 200 {
             (first.1, second.1)
         } else {
@@ -46,12 +44,16 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
         };
         assert_eq!(
             refused["error"], "invalid_grant",
-            "of two polls one is let in"
+            "{case}: of two polls one is let in"
         );
         let terminal = server
             .device()
             .with_token(tokens["access_token"].as_str().unwrap());
-        assert_eq!(terminal.snapshot().await["session"]["nick"], by_nick);
+        assert_eq!(
+            terminal.snapshot().await["session"]["nick"],
+            by_nick,
+            "{case}"
+        );
     }
     let approved = "audit WHERE action = 'device_approved'";
     assert_eq!(

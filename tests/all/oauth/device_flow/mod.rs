@@ -271,40 +271,64 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         client_id: "app_nobody".into(),
         ..public.clone()
     };
-    for (app, params, expected) in [
-        (&public, [("scope", "chat:read session:manage")], ""),
-        (&public, [("scope", "chat:write")], "invalid_scope"),
-        (&public, [("scope", "everything")], "invalid_scope"),
-        (&own, [("scope", "")], "invalid_scope"),
-        (&own, [("scope", "session:manage")], ""),
-        (&with(&public, "rjk_x"), [("scope", "")], "invalid_client"),
+    for (case, app, scope, expected) in [
         (
+            "a public app within its scope",
+            &public,
+            "chat:read session:manage",
+            "",
+        ),
+        (
+            "a public app beyond its scope",
+            &public,
+            "chat:write",
+            "invalid_scope",
+        ),
+        (
+            "a public app with an unknown scope",
+            &public,
+            "everything",
+            "invalid_scope",
+        ),
+        ("an app without a default", &own, "", "invalid_scope"),
+        ("an app within its scope", &own, "session:manage", ""),
+        (
+            "a secret of a public app",
+            &with(&public, "rjk_x"),
+            "",
+            "invalid_client",
+        ),
+        (
+            "no secret of an app that has one",
             &with(&own, ""),
-            [("scope", "session:manage")],
+            "session:manage",
             "invalid_client",
         ),
         (
+            "a wrong secret",
             &with(&own, "rjk_x"),
-            [("scope", "session:manage")],
+            "session:manage",
             "invalid_client",
         ),
-        (&nobody, [("scope", "")], "invalid_client"),
+        ("an unknown app", &nobody, "", "invalid_client"),
         (
+            "an API key",
             &alice.create_key("chat:read").await,
-            [("scope", "")],
+            "",
             "unauthorized_client",
         ),
         (
+            "an app of another flow",
             &server.app("web", &FLAGS).await,
-            [("scope", "")],
+            "",
             "unauthorized_client",
         ),
     ] {
-        let (status, body) = app.ask("/auth/device", &params).await;
+        let (status, body) = app.ask("/auth/device", &[("scope", scope)]).await;
         assert_eq!(
             body["error"].as_str().unwrap_or_default(),
             expected,
-            "{app:?} {params:?}"
+            "{case}"
         );
         let expected = if expected.is_empty() {
             200
@@ -313,20 +337,26 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
         } else {
             400
         };
-        assert_eq!(status, expected, "{body}");
+        assert_eq!(status, expected, "{case}: {body}");
     }
     assert_eq!(server.rows("device_code"), 2);
     let device = PendingDevice::start(&public).await;
-    for (app, code, expected) in [
+    for (case, app, code, expected) in [
         (
+            "a secret of a public app",
             &with(&public, "rjk_x"),
             device.device_code.as_str(),
             "invalid_client",
         ),
-        (&with(&own, ""), &device.device_code, "invalid_client"),
-        (&public, "", "invalid_request"),
-        (&public, "rjd_unknown", "invalid_grant"),
-        (&public, &device.code, "invalid_grant"),
+        (
+            "a code of another app, without a secret",
+            &with(&own, ""),
+            &device.device_code,
+            "invalid_client",
+        ),
+        ("no code", &public, "", "invalid_request"),
+        ("an unknown code", &public, "rjd_unknown", "invalid_grant"),
+        ("the user code", &public, &device.code, "invalid_grant"),
     ] {
         let (_, body) = app
             .ask(
@@ -334,7 +364,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
                 &[("grant_type", GRANT_TYPE), ("device_code", code)],
             )
             .await;
-        assert_eq!(body["error"], expected, "{app:?} {code}");
+        assert_eq!(body["error"], expected, "{case}");
     }
     // Nor does what is given out here pass for anything else.
     let secret = device.device_code.as_str();

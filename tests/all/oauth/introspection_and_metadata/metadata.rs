@@ -143,11 +143,11 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
     );
     let (key, code) = (alice.create_key("identity").await, ("code", "rjc_x"));
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    for (app, has_code, has_device) in [
-        (&bare, false, false),
-        (&web, true, false),
-        (&tv, false, true),
-        (&key, false, false),
+    for (case, app, has_code, has_device) in [
+        ("no flow", &bare, false, false),
+        ("the code flow", &web, true, false),
+        ("the device flow", &tv, false, true),
+        ("an API key", &key, false, false),
     ] {
         let error = async |path: &str, params: &[(&str, &str)]| {
             let (status, body) = app.ask(path, params).await;
@@ -170,18 +170,18 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
         assert_eq!(
             error("/auth/token", &redeemed).await,
             expected(has_code, "invalid_grant"),
-            "{app:?}"
+            "{case}"
         );
         let polled = [("grant_type", device), ("device_code", "rjd_x")];
         assert_eq!(
             error("/auth/token", &polled).await,
             expected(has_device, "invalid_grant"),
-            "{app:?}"
+            "{case}"
         );
         assert_eq!(
             error("/auth/device", &[("scope", "identity")]).await,
             expected(has_device, ""),
-            "{app:?}"
+            "{case}"
         );
         assert_eq!(
             alice
@@ -190,7 +190,7 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
                 .status
                 == 200,
             has_code,
-            "{app:?}"
+            "{case}"
         );
     }
     for app in [&bare, &web, &key] {

@@ -200,7 +200,8 @@ async fn codes_for_an_address_are_limited() {
                 refused.status().as_u16(),
                 &refused.headers()[header::RETRY_AFTER]
             ),
-            (429, &reason.parse().unwrap())
+            (429, &reason.parse().unwrap()),
+            "{args:?}"
         );
         assert_eq!(
             refused.json::<Value>().await.unwrap()["error"],
