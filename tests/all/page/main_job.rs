@@ -224,9 +224,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
     alice
         .types("#current-password", "the first password\n")
         .await;
-    alice
-        .says("#ask", "Log out your other devices, too?")
-        .await;
+    alice.says("#ask", "Log out your other devices, too?").await;
     phone
         .says("body", "The password of this session was changed")
         .await;
