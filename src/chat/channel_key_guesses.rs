@@ -9,7 +9,7 @@ use crate::{
     audit::{Action, Limit, Subject},
     chat::running::Chat,
     error::{Error, Result},
-    irc::command::TargetResults,
+    irc::params::TargetResults,
     limits::Charge,
     model::{Arrival, Caller, ChannelId, ChannelName},
     session::Visibility,
@@ -18,15 +18,15 @@ use crate::{
 
 /// The channels whose keys may not be tried now, each with its refusal.
 #[derive(Clone, Default)]
-pub struct Held(Vec<(String, Error)>);
+pub struct KeyRefusals(Vec<(String, Error)>);
 
-impl Held {
+impl KeyRefusals {
     /// The refusal for this channel, if its key may not be tried now.
-    pub fn refusal(&self, name: &ChannelName) -> Option<Error> {
+    pub fn of(&self, name: &ChannelName) -> Option<Error> {
         let folded = name.folded();
         self.0
             .iter()
-            .find(|(held, _)| *held == folded)
+            .find(|(name, _)| *name == folded)
             .map(|(_, refusal)| refusal.clone())
     }
 }
@@ -48,15 +48,15 @@ impl Chat {
         caller: Caller,
         joined: &TargetResults<(ChannelName, Option<String>)>,
         arrival: &Arrival,
-    ) -> Result<Held> {
+    ) -> Result<KeyRefusals> {
         let given = joined
             .iter()
             .flatten()
             .filter_map(|(name, key)| Some((name.clone(), key.clone()?)));
         let given = given.collect::<Vec<_>>();
-        let mut held = Held::default();
+        let mut refusals = KeyRefusals::default();
         if given.is_empty() {
-            return Ok(held);
+            return Ok(refusals);
         }
         for guess in self
             .core
@@ -64,11 +64,12 @@ impl Chat {
             .await?
         {
             if let Err(refusal) = self.guess_channel_key(caller, &guess, arrival).await {
-                held.0
+                refusals
+                    .0
                     .push((guess.name.folded(), refusal.about(&guess.name)));
             }
         }
-        Ok(held)
+        Ok(refusals)
     }
 
     async fn guess_channel_key(

@@ -1,16 +1,15 @@
-//! The typed [`Command`]: what a client asks for.
+//! The typed [`Command`]: what a client asks for. And the one table of verbs.
 
-use super::mode::{Mask, ModeChange};
-use crate::{
-    error::{Error, Result},
-    model::{ChannelName, EventId, Nick, Password, SessionId, Target},
+use super::{
+    verb::{ChangeInfo, Verb},
+    verbs::{
+        channel, client, lookup,
+        message::{self, not_addressable},
+        mode, nick_and_away,
+        password::{self, Pass},
+    },
 };
-
-/// The most targets that one command may name.
-pub const MAX_TARGETS: usize = 20;
-
-/// The targets of a command. Each one is valid or refused by itself.
-pub type TargetResults<T> = Vec<Result<T>>;
+use crate::{error::Result, model::SessionId};
 
 /// A client's command, checked as far as possible without the store. `Debug` output hides
 /// passwords.
@@ -21,211 +20,156 @@ pub enum Command {
     /// A command that changes something, in one transaction.
     Change(Change),
     /// PASS: set the session's password. The password is hashed before the transaction.
-    Pass {
-        /// The new password.
-        new: Password,
-        /// The current password, which is needed if one is set.
-        current: Option<Password>,
-    },
+    Pass(Pass),
 }
 
-/// A command that changes nothing. It runs on a read-only connection.
+/// A command that changes nothing, by its family. It runs on a read-only connection.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "a family's module says what its commands are")]
 pub enum Query {
-    /// NAMES: the members of channels. No channels means all of the caller's own.
-    Names(TargetResults<ChannelName>),
-    /// LIST: channels with their topics and numbers of members. No channels means every channel.
-    List(TargetResults<ChannelName>),
-    /// WHO: the members of a channel, or the sessions whose nick matches a mask.
-    Who(String),
-    /// WHOIS: one session.
-    Whois(Nick),
-    /// TOPIC without a text: a channel's topic.
-    Topic(ChannelName),
-    /// MODE without changes: a channel's modes.
-    Modes(ChannelName),
-    /// MODE `b` without a mask: a channel's bans.
-    Bans(ChannelName),
-    /// MODE of a nick. The server has no user modes, so the reply is empty and changes are refused.
-    UserModes {
-        /// The nick.
-        nick: Nick,
-        /// The changes that were asked for, as text.
-        changes: Option<String>,
-    },
-    /// MARKREAD without an id: the session's read marker for a target.
-    ReadMarker {
-        /// The channel or nick.
-        target: Target,
-        /// The session that is meant. `None`: the one that has the nick now.
-        to: Option<SessionId>,
-    },
-    /// SILENCE without a mask: the session's silence list.
-    Silences,
-    /// ACK: acknowledge the client's queue up to an event.
-    Ack(EventId),
-    /// PING: the token to answer with PONG.
-    Ping(String),
+    Channel(channel::Query),
+    Client(client::Query),
+    Lookup(lookup::Query),
+    Message(message::Query),
+    Mode(mode::Query),
 }
 
-/// A command that changes something.
+/// A command that changes something, by its family.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "a family's module says what its commands are")]
 pub enum Change {
-    /// NICK: the session's new nick.
-    Nick(Nick),
-    /// JOIN: channels, each with its key if one was given.
-    Join(TargetResults<(ChannelName, Option<String>)>),
-    /// PART: leave channels.
-    Part {
-        /// The channels.
-        channels: TargetResults<ChannelName>,
-        /// The reason, for the other members.
-        reason: Option<String>,
-    },
-    /// PRIVMSG: send a message.
-    Privmsg {
-        /// The channels and nicks.
-        targets: TargetResults<Target>,
-        /// The text.
-        text: String,
-        /// The session that is meant. `None`: the one that has the nick now.
-        to: Option<SessionId>,
-    },
-    /// NOTICE: send a message that is never answered, not even with an error.
-    Notice {
-        /// The channels and nicks.
-        targets: TargetResults<Target>,
-        /// The text.
-        text: String,
-        /// The session that is meant. `None`: the one that has the nick now.
-        to: Option<SessionId>,
-    },
-    /// TOPIC: set or clear a channel's topic.
-    Topic {
-        /// The channel.
-        channel: ChannelName,
-        /// The topic. Empty clears it.
-        text: String,
-    },
-    /// AWAY: the away message. `None`: the session is back.
-    Away(Option<String>),
-    /// KICK: remove sessions from a channel.
-    Kick {
-        /// The channel.
-        channel: ChannelName,
-        /// The nicks of the sessions.
-        nicks: TargetResults<Nick>,
-        /// The reason, for everybody on the channel.
-        reason: Option<String>,
-    },
-    /// INVITE: invite a session to a channel.
-    Invite {
-        /// The session's nick.
-        nick: Nick,
-        /// The channel.
-        channel: ChannelName,
-    },
-    /// MODE: change a channel's modes. At least one of the changes is no query.
-    Modes {
-        /// The channel.
-        channel: ChannelName,
-        /// The changes, in the order they were given.
-        changes: Vec<ModeChange>,
-    },
-    /// MARKREAD: move the session's read marker forward.
-    MarkRead {
-        /// The channel or nick.
-        target: Target,
-        /// The event up to which the target is read.
-        id: EventId,
-        /// The session that is meant. `None`: the one that has the nick now.
-        to: Option<SessionId>,
-    },
-    /// SILENCE: a mask, and whether it is added (true) or removed.
-    Silence(Mask, bool),
-    /// QUIT: the client leaves, with an optional reason.
-    Quit(Option<String>),
+    Channel(channel::Change),
+    Client(client::Change),
+    Message(message::Change),
+    Mode(mode::Change),
+    NickAndAway(nick_and_away::Change),
 }
 
-impl From<Query> for Command {
-    fn from(query: Query) -> Self {
-        Self::Query(query)
-    }
+/// The families' rows, which are the table of verbs.
+const FAMILIES: &[&[Verb<Command>]] = &[
+    password::verbs(),
+    nick_and_away::verbs(),
+    channel::verbs(),
+    message::verbs(),
+    lookup::verbs(),
+    mode::verbs(),
+    client::verbs(),
+];
+
+/// The table of verbs.
+pub fn verbs() -> impl Iterator<Item = &'static Verb<Command>> {
+    FAMILIES.iter().copied().flatten()
 }
 
-impl From<Change> for Command {
-    fn from(change: Change) -> Self {
-        Self::Change(change)
+/// Finds the row of a verb, ignoring ASCII case.
+pub fn find_verb(name: &str) -> Option<&'static Verb<Command>> {
+    verbs().find(|verb| verb.name.eq_ignore_ascii_case(name))
+}
+
+macro_rules! command_from {
+    ($kind:ident: $($variant:ident $family:ident),*) => {
+        $(impl From<$family::$kind> for Command {
+            fn from(command: $family::$kind) -> Self {
+                Self::$kind($kind::$variant(command))
+            }
+        })*
+    };
+}
+
+command_from!(Query: Channel channel, Client client, Lookup lookup, Message message, Mode mode);
+command_from!(
+    Change: Channel channel, Client client, Message message, Mode mode, NickAndAway nick_and_away
+);
+
+impl From<Pass> for Command {
+    fn from(pass: Pass) -> Self {
+        Self::Pass(pass)
     }
 }
 
 impl Command {
     /// Addresses the command to the session `to`, whichever session has the nick now. Fails with
     /// `malformed_request` unless the command is PRIVMSG, NOTICE or MARKREAD of one nick.
-    pub(super) fn addressed(mut self, session: Option<SessionId>) -> Result<Self> {
-        if session.is_none() {
+    pub(super) fn addressed(mut self, to: Option<SessionId>) -> Result<Self> {
+        let Some(to) = to else {
             return Ok(self);
-        }
-        let one_nick = |targets: &TargetResults<Target>| {
-            matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | [])
         };
-        match &mut self {
-            Self::Change(
-                Change::Privmsg { targets, to, .. } | Change::Notice { targets, to, .. },
-            ) if one_nick(targets) => *to = session,
-            Self::Change(Change::MarkRead {
-                target: Target::Nick(_),
-                to,
-                ..
-            })
-            | Self::Query(Query::ReadMarker {
-                target: Target::Nick(_),
-                to,
-            }) => *to = session,
-            _ => {
-                return Err(Error::malformed(
-                    "`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick",
-                ));
-            }
-        }
-        Ok(self)
+        let addressed = match &mut self {
+            Self::Change(Change::Message(change)) => change.address_to(to),
+            Self::Query(Query::Message(query)) => query.address_to(to),
+            _ => false,
+        };
+        addressed.then_some(self).ok_or_else(not_addressable)
     }
 
     /// The most events that the command can create, and the bytes of text in each.
     pub fn size(&self) -> (usize, usize) {
-        let Self::Change(change) = self else {
-            return (0, 0);
-        };
-        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        match change {
-            Change::Privmsg { targets, text, .. } | Change::Notice { targets, text, .. } => {
-                (targets.len(), text.len())
-            }
-            Change::Join(channels) => (channels.len(), 0),
-            Change::Part { channels, reason } => (channels.len(), bytes(reason)),
-            Change::Kick { nicks, reason, .. } => (nicks.len(), bytes(reason)),
-            Change::Topic { text, .. } | Change::Away(Some(text)) => (1, text.len()),
-            Change::Nick(_)
-            | Change::Invite { .. }
-            | Change::Modes { .. }
-            | Change::MarkRead { .. } => (1, 0),
-            Change::Away(None) | Change::Silence(..) | Change::Quit(_) => (0, 0),
+        match self {
+            Self::Change(change) => change.info().size(),
+            Self::Query(_) | Self::Pass(_) => (0, 0),
         }
     }
 
-    /// How many targets or changes the command names. The server does its work once for each.
+    /// How many targets or changes of modes the command names. The server does its work once for
+    /// each.
     pub fn targets(&self) -> usize {
         match self {
-            Self::Query(Query::Names(channels) | Query::List(channels)) => channels.len(),
-            Self::Change(change) => match change {
-                Change::Privmsg { targets, .. } | Change::Notice { targets, .. } => targets.len(),
-                Change::Join(channels) => channels.len(),
-                Change::Part { channels, .. } => channels.len(),
-                Change::Kick { nicks, .. } => nicks.len(),
-                Change::Modes { changes, .. } => changes.len(),
-                _ => 1,
-            },
-            _ => 1,
+            Self::Change(change) => change.info().targets(),
+            Self::Query(Query::Lookup(query)) => query.targets(),
+            Self::Query(_) | Self::Pass(_) => 1,
+        }
+    }
+}
+
+impl Change {
+    /// What the change tells about itself.
+    pub fn info(&self) -> &dyn ChangeInfo {
+        match self {
+            Self::Channel(change) => change,
+            Self::Client(change) => change,
+            Self::Message(change) => change,
+            Self::Mode(change) => change,
+            Self::NickAndAway(change) => change,
+        }
+    }
+
+    /// Whether the client leaves with it.
+    pub fn is_quit(&self) -> bool {
+        matches!(self, Self::Client(client::Change::Quit(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_tells_of_every_verb_once() {
+        let mut names = HashSet::new();
+        for verb in verbs() {
+            assert!(
+                names.insert(verb.name)
+                    && verb.syntax.starts_with(verb.name)
+                    && !verb.help.is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn numerics_are_three_digits_and_stand_once() {
+        let families = [
+            channel::NUMERICS,
+            lookup::NUMERICS,
+            message::NUMERICS,
+            mode::NUMERICS,
+            nick_and_away::NUMERICS,
+        ];
+        let mut seen = HashSet::new();
+        for (name, value) in families.concat() {
+            assert!(name.starts_with("RPL_") && value.len() == 3 && value.parse::<u16>().is_ok());
+            assert!(seen.insert(value), "{value} stands twice");
         }
     }
 }

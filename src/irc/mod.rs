@@ -1,27 +1,31 @@
-//! IRC as a language: message syntax, the typed [`Command`], replies and their numerics. Pure.
+//! IRC as a language: message syntax, verbs, the typed [`Command`], replies and their numerics.
+//! Pure.
 
-/// The typed [`Command`].
+/// The typed [`Command`], and the table of verbs.
 pub mod command;
 /// Matching of masks with `*` and `?`.
 pub mod glob;
+/// The masks of bans and of SILENCE.
+pub mod mask;
 /// The message before it is parsed as a command, and its line form.
 pub mod message;
-/// Channel modes and masks.
+/// Channel modes.
 pub mod mode;
-/// The parsers of each verb's parameters.
+/// Parsers of parameters that several verbs have.
 pub mod params;
-/// Replies and their numerics.
+/// Replies to the caller.
 pub mod reply;
 /// The parsed [`Request`].
 pub mod request;
-/// The table of verbs.
+/// A row of the table of verbs.
 pub mod verb;
+/// The verbs, in families: commands, rows of the table, parsers, numerics.
+pub mod verbs;
 
 pub use command::{Change, Command, Query};
 pub use message::Message;
 pub use reply::Reply;
 pub use request::Request;
-pub use verb::Verb;
 
 #[cfg(test)]
 mod properties;

@@ -11,6 +11,7 @@ use crate::{
     model::{Nick, SERVER_NAME},
 };
 
+/// The numerics of a family of verbs, each with its name.
 macro_rules! numerics {
     ($($name:ident $value:literal)*) => {
         $(
@@ -18,7 +19,8 @@ macro_rules! numerics {
             pub const $name: &str = $value;
         )*
 
-        /// Every numeric of a reply with its name. The table of `error` has the numerics of errors.
+        /// Every numeric of the family's replies with its name. The table of `error` has the numerics
+        /// of errors.
         pub const NUMERICS: &[(&str, &str)] = &[$((stringify!($name), $value),)*];
     };
 }
@@ -27,33 +29,7 @@ macro_rules! numerics {
 /// not in the table of errors.
 pub const ERR_TOOMANYMATCHES: &str = "416";
 
-numerics! {
-    RPL_UMODEIS "221"
-    RPL_SILELIST "271"
-    RPL_ENDOFSILELIST "272"
-    RPL_AWAY "301"
-    RPL_UNAWAY "305"
-    RPL_NOWAWAY "306"
-    RPL_WHOISUSER "311"
-    RPL_WHOISSERVER "312"
-    RPL_ENDOFWHO "315"
-    RPL_ENDOFWHOIS "318"
-    RPL_WHOISCHANNELS "319"
-    RPL_LISTSTART "321"
-    RPL_LIST "322"
-    RPL_LISTEND "323"
-    RPL_CHANNELMODEIS "324"
-    RPL_CREATIONTIME "329"
-    RPL_NOTOPIC "331"
-    RPL_TOPIC "332"
-    RPL_TOPICWHOTIME "333"
-    RPL_INVITING "341"
-    RPL_WHOREPLY "352"
-    RPL_NAMREPLY "353"
-    RPL_ENDOFNAMES "366"
-    RPL_BANLIST "367"
-    RPL_ENDOFBANLIST "368"
-}
+pub(super) use numerics;
 
 /// One line of an answer, for the caller alone.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -111,15 +87,6 @@ impl Reply {
 mod tests {
     use super::*;
     use crate::error::Code;
-
-    #[test]
-    fn numerics_are_three_digits_and_stand_once() {
-        let mut seen = std::collections::HashSet::new();
-        for (name, value) in NUMERICS {
-            assert!(name.starts_with("RPL_") && value.len() == 3 && value.parse::<u16>().is_ok());
-            assert!(seen.insert(value), "{value} stands twice");
-        }
-    }
 
     #[test]
     fn an_error_is_a_numeric_with_nick_context_and_sentence() {

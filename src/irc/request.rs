@@ -1,6 +1,10 @@
 //! A request: a message that was parsed as a command.
 
-use super::{command::Command, message::Message, verb::Verb};
+use super::{
+    command::{Command, find_verb},
+    message::Message,
+    verb::Verb,
+};
 use crate::error::{Code, Error, Result};
 
 /// A command as a client requests it. Code behind the edge never sees the text of a message.
@@ -9,7 +13,7 @@ pub struct Request {
     /// The client's label. With it, the client may safely send the request again.
     pub label: Option<String>,
     /// The verb's row in the table.
-    pub verb: &'static Verb,
+    pub verb: &'static Verb<Command>,
     /// The typed command.
     pub command: Command,
     /// The request in the form by which a repeated label is compared: the addressed session if
@@ -22,7 +26,7 @@ impl Request {
     /// Parses a message as a command. Fails with `unknown_command`, with `need_more_params`, or
     /// with the error of the verb's own parser.
     pub fn parse(message: Message) -> Result<Self> {
-        let Some(verb) = Verb::find(&message.command) else {
+        let Some(verb) = find_verb(&message.command) else {
             let name = message.command.to_ascii_uppercase();
             let shown: String = name
                 .chars()
@@ -40,7 +44,7 @@ impl Request {
         if let Some(to) = message.to {
             said.insert_str(0, &format!("{to}\0"));
         }
-        if !matches!(command, Command::Pass { .. }) {
+        if !matches!(command, Command::Pass(_)) {
             for param in &message.params {
                 // No parameter contains NUL, so it separates them.
                 said.push('\0');
@@ -54,14 +58,21 @@ impl Request {
             said,
         })
     }
+
+    /// Whether the command is a single transaction. The next command may then be queued behind it
+    /// without waiting for its result.
+    pub fn is_one_write(&self) -> bool {
+        !self.verb.reads && !matches!(self.command, Command::Pass(_))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
-    use crate::irc::{command::Change, verb::VERBS};
+    use crate::irc::{
+        command::{Change, verbs},
+        verbs::{channel, message},
+    };
 
     fn parse(line: &str) -> Result<Command> {
         Request::parse(Message::parse_line(line)?).map(|request| request.command)
@@ -72,20 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_of_every_verb_once() {
-        let mut names = HashSet::new();
-        for verb in VERBS {
-            assert!(
-                names.insert(verb.name)
-                    && verb.syntax.starts_with(verb.name)
-                    && !verb.help.is_empty()
-            );
-        }
-    }
-
-    #[test]
     fn what_a_verb_reads_only_asks() {
-        for verb in VERBS.iter().filter(|verb| verb.reads) {
+        for verb in verbs().filter(|verb| verb.reads) {
             let args = vec!["#c".to_owned(); verb.min_params.max(1)];
             if let Ok(command) = (verb.parse)(&args) {
                 assert!(
@@ -149,7 +148,9 @@ mod tests {
 
     #[test]
     fn targets_are_judged_one_by_one_and_named_once() {
-        let Command::Change(Change::Join(items)) = parse("join #a,bad,#A,#b k").unwrap() else {
+        let Command::Change(Change::Channel(channel::Change::Join(items))) =
+            parse("join #a,bad,#A,#b k").unwrap()
+        else {
             panic!()
         };
         let seen: Vec<_> = items
@@ -168,7 +169,9 @@ mod tests {
                 Ok(("#b", None))
             ]
         );
-        let Command::Change(Change::Join(items)) = parse("JOIN #a,#b k1,k2").unwrap() else {
+        let Command::Change(Change::Channel(channel::Change::Join(items))) =
+            parse("JOIN #a,#b k1,k2").unwrap()
+        else {
             panic!()
         };
         assert_eq!(items[1].as_ref().unwrap().1.as_deref(), Some("k2"));
@@ -179,7 +182,12 @@ mod tests {
         let long = format!("NOTICE bob :{}", "x".repeat(4097));
         for line in ["NOTICE", "NOTICE bob", "NOTICE 0 x", "NOTICE , x", &long] {
             assert!(
-                matches!(parse(line), Ok(Command::Change(Change::Notice { .. }))),
+                matches!(
+                    parse(line),
+                    Ok(Command::Change(Change::Message(
+                        message::Change::Notice { .. }
+                    )))
+                ),
                 "{line}"
             );
         }
@@ -188,6 +196,6 @@ mod tests {
     #[test]
     fn a_command_prints_itself_without_passwords() {
         let shown = format!("{:?}", parse("PASS :correct horse battery").unwrap());
-        assert_eq!(shown, "Pass { new: Password(…), current: None }");
+        assert_eq!(shown, "Pass(Pass { new: Password(…), current: None })");
     }
 }

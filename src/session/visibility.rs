@@ -13,7 +13,8 @@ use crate::{
     error::{Error, Result},
     irc::{
         glob::{self, Candidate},
-        mode::{Mask, Shown},
+        mask::Mask,
+        mode::Shown,
     },
     model::{Caller, ChannelName, EventId, Nick, Page, SessionId},
     store::{

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    irc::mode::Mask,
+    irc::mask::Mask,
     model::{ChannelId, Timestamp},
 };
 

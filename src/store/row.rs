@@ -11,7 +11,7 @@ use super::engine::{
 };
 use crate::{
     error::{Error, Result},
-    irc::mode::Mask,
+    irc::mask::Mask,
     model::{
         AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantEndId, GrantId,
         HashedPassword, Nick, RedirectUri, Scopes, SessionId, TargetId, Timestamp, Words,

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::row::Span;
 use crate::{
-    irc::mode::Mask,
+    irc::mask::Mask,
     model::{
         AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantEndId, GrantId,
         HashedPassword, Nick, Scopes, SessionId, TargetId, Timestamp, Words,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    irc::{glob::Candidate, mode::Mask},
+    irc::{glob::Candidate, mask::Mask},
     model::SessionId,
 };
 

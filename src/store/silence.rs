@@ -6,7 +6,7 @@ use super::{
     session_mask::{Masked, SessionMask},
     transaction::{Read, Write},
 };
-use crate::{error::Result, irc::mode::Mask, model::SessionId};
+use crate::{error::Result, irc::mask::Mask, model::SessionId};
 
 /// The masks of a session, in alphabetical order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {

@@ -205,7 +205,7 @@ fn every_code_verb_flag_and_limit_is_in_the_documentation() {
             limit.name()
         );
     }
-    for verb in rejoin::irc::verb::VERBS {
+    for verb in rejoin::irc::command::verbs() {
         assert!(
             api.contains(&format!("`{}", verb.name)),
             "docs/api.md does not mention {}",

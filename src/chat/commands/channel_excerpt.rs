@@ -9,7 +9,7 @@
 use crate::{
     chat::{
         commands::label::Label,
-        commands::query,
+        commands::lookup,
         commands::replies::Replies,
         commands::{
             answer::{Answer, Excerpt},
@@ -20,15 +20,19 @@ use crate::{
     error::Result,
     irc::{
         Reply,
-        command::TargetResults,
         mode::Shown,
-        reply::{ERR_TOOMANYMATCHES, RPL_ENDOFNAMES},
+        params::TargetResults,
+        reply::ERR_TOOMANYMATCHES,
+        verbs::{
+            channel::{RPL_TOPIC, RPL_TOPICWHOTIME},
+            lookup::RPL_ENDOFNAMES,
+        },
     },
     model::{Caller, ChannelName, Timestamp},
     session::Visibility,
     store::{
         Read,
-        channel::Channel,
+        channel::{Channel, Topic},
         membership,
         session::{self, Session},
     },
@@ -60,11 +64,23 @@ pub fn show(act: &mut CommandContext, channel: &Channel, left: &mut i64) -> Resu
 
 fn render(tx: &Read, me: &Session, replies: &mut Replies, channel: &Channel) -> Result<()> {
     if let Some(topic) = &channel.topic {
-        query::topic_replies(me, &channel.name, topic)
+        topic_replies(me, &channel.name, topic)
             .into_iter()
             .for_each(|reply| replies.push(reply));
     }
-    query::names_of(tx, replies, channel)
+    lookup::names_of(tx, replies, channel)
+}
+
+/// A topic, and who set it when: 332 and 333.
+pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply; 2] {
+    [
+        Reply::numeric(RPL_TOPIC, &me.nick, &[name, &topic.text]),
+        Reply::numeric(
+            RPL_TOPICWHOTIME,
+            &me.nick,
+            &[name, &topic.set_by, &topic.set_at.seconds()],
+        ),
+    ]
 }
 
 impl Chat {
@@ -162,7 +178,7 @@ fn complete(tx: &Read, caller: Caller, answer: Answer) -> Result<Answer> {
                 render(tx, &me, replies, &channel)
             }
             _ => {
-                query::end_of_names(replies, &name);
+                lookup::end_of_names(replies, &name);
                 Ok(())
             }
         }

@@ -4,9 +4,9 @@
 use std::fmt::Display;
 
 use crate::{
-    chat::commands::answer::Answer,
+    chat::{channel_key_guesses::KeyRefusals, commands::answer::Answer, lookalikes::Lookalikes},
     error::{Error, Result},
-    irc::{Reply, command::TargetResults},
+    irc::{Reply, params::TargetResults},
     model::{Caller, ChannelName, EventId, Nick, TargetId, Timestamp},
     session::{Limits, Visibility, audience},
     store::{
@@ -37,6 +37,10 @@ pub struct CommandContext<'a> {
     pub now: Timestamp,
     /// What sessions may have.
     pub limits: &'a Limits,
+    /// Finds channel names that look alike.
+    pub lookalikes: &'a Lookalikes,
+    /// The channels whose keys the session may not try now.
+    pub key_refusals: &'a KeyRefusals,
     /// The answer so far.
     pub answer: Answer,
 }
@@ -49,6 +53,8 @@ impl<'a> CommandContext<'a> {
         label: Option<&'a str>,
         now: Timestamp,
         limits: &'a Limits,
+        lookalikes: &'a Lookalikes,
+        key_refusals: &'a KeyRefusals,
     ) -> Result<Self> {
         let session = session::get(tx, caller.session)?;
         let app = caller
@@ -65,6 +71,8 @@ impl<'a> CommandContext<'a> {
             app,
             now,
             limits,
+            lookalikes,
+            key_refusals,
             answer: Answer::default(),
         })
     }
@@ -139,18 +147,18 @@ impl<'a> CommandContext<'a> {
         audience::around(self.tx, self.caller.session)
     }
 
-    /// Runs `act` for each target. Refused targets become error numerics among the replies. If
+    /// Runs `command` for each target. Refused targets become error numerics among the replies. If
     /// every target is refused, it fails with the first refusal.
     pub fn for_each_target<T>(
         &mut self,
         verb: &'static str,
         items: TargetResults<T>,
-        mut act: impl FnMut(&mut Self, T) -> Result<()>,
+        mut command: impl FnMut(&mut Self, T) -> Result<()>,
     ) -> Result<()> {
         let mut first_refusal = None;
         let mut done = 0;
         for item in items {
-            match item.and_then(|item| act(self, item)) {
+            match item.and_then(|item| command(self, item)) {
                 Ok(()) => done += 1,
                 Err(error) => self.refuse(verb, error, &mut first_refusal)?,
             }

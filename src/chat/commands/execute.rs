@@ -2,19 +2,18 @@
 
 use crate::{
     chat::{
-        channel_key_guesses::Held,
-        commands::{
-            answer::Answer, channel, channel_excerpt, context::CommandContext, label::Label,
-            message, mode, nick_and_quit, query, read_marker, silence,
-        },
-        lookalikes::Lookalikes,
+        channel_key_guesses::KeyRefusals,
+        commands::{answer::Answer, context::CommandContext, families, label::Label},
         running::Chat,
     },
     error::Result,
-    irc::{Change, Command, Query, Reply, Request, mode::ModeChange},
-    model::{Arrival, Caller, SERVER_NAME, Timestamp},
-    session::{LiveClient, Visibility, write_in_slot},
-    store::{self, Priority, Read, WriteSlot, log},
+    irc::{
+        Change, Command, Query, Request,
+        verbs::{channel, client},
+    },
+    model::{Arrival, Caller, Timestamp},
+    session::{LiveClient, write_in_slot},
+    store::{self, Priority, Read, WriteSlot},
 };
 
 impl Chat {
@@ -34,13 +33,10 @@ impl Chat {
         caller.require(request.verb.requires)?;
         let label = Label::of(&request);
         match request.command {
-            Command::Pass { new, current } => {
-                self.set_password(caller, new, current, label, arrival)
-                    .await
-            }
+            Command::Pass(pass) => self.set_password(caller, pass, label, arrival).await,
             Command::Query(query) => {
                 let acknowledged = match query {
-                    Query::Ack(id) => Some(id),
+                    Query::Client(client::Query::Ack(id)) => Some(id),
                     _ => None,
                 };
                 let answer = match slot {
@@ -68,21 +64,23 @@ impl Chat {
         slot: Option<WriteSlot>,
     ) -> Result<Answer> {
         let now = arrival.now;
-        let mut held = Held::default();
-        if let Change::Join(joined) = &change {
+        let mut key_refusals = KeyRefusals::default();
+        if let Change::Channel(channel::Change::Join(joined)) = &change {
             // With a slot, earlier requests may not be done yet.
             if slot.is_none()
                 && let Some(answer) = self.rejoin(caller, joined, label.as_ref(), now).await?
             {
                 return Ok(answer);
             }
-            held = self.guess_channel_keys(caller, joined, &arrival).await?;
+            key_refusals = self.guess_channel_keys(caller, joined, &arrival).await?;
         }
         let slot = match slot {
             Some(slot) => slot,
             None => self.core.write_slot(caller).await?,
         };
-        let answer = self.perform(slot, caller, change, label, held, now).await?;
+        let answer = self
+            .perform(slot, caller, change, label, key_refusals, now)
+            .await?;
         self.complete(caller, answer).await
     }
 
@@ -93,7 +91,7 @@ impl Chat {
         caller: Caller,
         change: Change,
         label: Option<Label>,
-        held: Held,
+        key_refusals: KeyRefusals,
         now: Timestamp,
     ) -> Result<Answer> {
         let (limits, lookalikes) = (self.core.limits, self.lookalikes.clone());
@@ -103,11 +101,12 @@ impl Chat {
                 return Ok(answer);
             }
             let text = label.as_ref().map(|label| label.text.as_str());
-            let mut context = CommandContext::new(tx, caller, text, now, &limits)?;
-            carry_out(&mut context, change.clone(), &lookalikes, &held)?;
+            let mut context =
+                CommandContext::new(tx, caller, text, now, &limits, &lookalikes, &key_refusals)?;
+            families::change(&mut context, change.clone())?;
             let mut answer = std::mem::take(&mut context.answer);
             // A client that has just left keeps no labels.
-            let keeps = !matches!(change, Change::Quit(_));
+            let keeps = !change.is_quit();
             if let Some(label) = label.as_ref().filter(|_| keeps) {
                 label.keep(tx, caller, &answer, now)?;
             }
@@ -131,7 +130,7 @@ impl Chat {
             if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
                 return Ok(answer);
             }
-            let mut answer = read(tx, caller, &query)?;
+            let mut answer = answer(tx, caller, &query)?;
             if let Some(label) = &label
                 && Label::has_room_for(&answer)?
             {
@@ -163,7 +162,7 @@ impl Chat {
         let look = self.core.read_as(caller, move |tx| {
             match Label::answered(known.as_ref(), tx, caller)? {
                 Some(answer) => Ok((true, answer)),
-                None => read(tx, caller, &query).map(|answer| (false, answer)),
+                None => answer(tx, caller, &query).map(|answer| (false, answer)),
             }
         });
         let (answered, answer) = look.await?;
@@ -206,87 +205,17 @@ impl Chat {
 /// With a label, however, its answer is stored and so it does add data each time. Then it may use
 /// no more of the reserve than a login.
 fn priority(change: &Change, label: Option<&Label>) -> Priority {
-    let essential = match change {
-        Change::Part { .. } | Change::Kick { .. } | Change::Quit(_) | Change::Away(None) => true,
-        Change::Silence(_, on) => !on,
-        // With a label, the list of bans would be stored.
-        Change::Modes { changes, .. } => changes.iter().all(|change| match change {
-            ModeChange::ListBans => label.is_none(),
-            change => change.ends(),
-        }),
-        _ => false,
-    };
     match label {
-        _ if !essential => Priority::Ordinary,
+        _ if !change.info().ends(label.is_some()) => Priority::Ordinary,
         // A client that leaves keeps no labels.
-        Some(_) if !matches!(change, Change::Quit(_)) => Priority::Entry,
+        Some(_) if !change.is_quit() => Priority::Entry,
         _ => Priority::Essential,
     }
 }
 
-fn carry_out(
-    context: &mut CommandContext,
-    change: Change,
-    lookalikes: &Lookalikes,
-    held: &Held,
-) -> Result<()> {
-    match change {
-        Change::Nick(nick) => nick_and_quit::rename(context, nick),
-        Change::Join(channels) => {
-            let mut names = channel_excerpt::NAMES;
-            context.for_each_target("JOIN", channels, |context, (name, key)| {
-                let channel = channel::join(context, &name, key.as_deref(), lookalikes, held)?;
-                channel_excerpt::show(context, &channel, &mut names)
-            })
-        }
-        Change::Part { channels, reason } => {
-            context.for_each_target("PART", channels, |context, name| {
-                channel::part(context, &name, reason.as_deref())
-            })
-        }
-        Change::Privmsg { targets, text, to } => {
-            context.for_each_target("PRIVMSG", targets, |context, target| {
-                message::send(context, "PRIVMSG", &target, &text, to)
-            })
-        }
-        Change::Notice { targets, text, to } => message::notice(context, targets, &text, to),
-        Change::Topic { channel, text } => channel::set_topic(context, &channel, &text),
-        Change::Kick {
-            channel,
-            nicks,
-            reason,
-        } => channel::kick(context, &channel, nicks, reason.as_deref()),
-        Change::Invite { nick, channel } => channel::invite(context, &nick, &channel),
-        Change::Modes { channel, changes } => mode::change(context, &channel, changes),
-        Change::Away(text) => message::away(context, text.as_deref()),
-        Change::MarkRead { target, id, to } => read_marker::mark_read(context, &target, to, id),
-        Change::Silence(mask, on) => silence::change(context, mask, on),
-        Change::Quit(reason) => nick_and_quit::quit(context, reason.as_deref()),
-    }
-}
-
-fn read(tx: &Read, caller: Caller, query: &Query) -> Result<Answer> {
-    let visibility = &Visibility::of(tx, caller)?;
-    let me = &store::session::get(tx, caller.session)?;
-    let replies = match query {
-        Query::Names(channels) => query::names(visibility, me, channels)?,
-        Query::List(channels) => query::list(visibility, me, channels)?,
-        Query::Who(mask) => query::who(visibility, me, mask)?,
-        Query::Whois(nick) => query::whois(visibility, me, nick)?,
-        Query::Topic(channel) => query::topic(visibility, me, channel)?,
-        Query::Modes(channel) => query::modes(visibility, me, channel)?,
-        Query::Bans(channel) => query::own_bans(visibility, me, channel)?,
-        Query::UserModes { nick, changes } => query::user_modes(me, nick, changes.as_deref())?,
-        Query::ReadMarker { target, to } => read_marker::show(visibility, me, target, *to)?,
-        Query::Silences => silence::show(tx, me)?,
-        Query::Ack(id) => {
-            log::require_issued(tx, *id)?;
-            Vec::new()
-        }
-        Query::Ping(token) => vec![Reply::command("PONG", &[&SERVER_NAME, token])],
-    };
+fn answer(tx: &Read, caller: Caller, query: &Query) -> Result<Answer> {
     Ok(Answer {
-        replies,
+        replies: families::query(tx, caller, query)?,
         ..Answer::default()
     })
 }

@@ -1,20 +1,81 @@
-//! Commands about messages: PRIVMSG, NOTICE, AWAY.
+//! Commands about messages: PRIVMSG, NOTICE, SILENCE, MARKREAD.
 
 use std::fmt::Display;
 
 use crate::{
-    chat::commands::context::CommandContext,
+    chat::commands::{
+        context::CommandContext,
+        read_marker,
+        replies::{SHORT_BYTES, TEXT_BYTES},
+        silence,
+    },
     error::{Code, Error, Result},
-    irc::{command::TargetResults, mode::Flag, reply},
+    irc::{
+        Reply,
+        mode::Flag,
+        params::TargetResults,
+        verbs::{
+            message::{Change, Query},
+            nick_and_away::RPL_AWAY,
+        },
+    },
     model::{SessionId, Target},
-    store::{ban, channel::Channel, conversation, log::Recipient, membership, session, silence},
+    session::Visibility,
+    store::{
+        self, ban, channel::Channel, conversation, log::Recipient, membership, session::Session,
+    },
 };
+
+/// Carries out a change.
+pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+    match change {
+        Change::Privmsg { targets, text, to } => {
+            act.for_each_target("PRIVMSG", targets, |act, target| {
+                send(act, "PRIVMSG", &target, &text, to)
+            })
+        }
+        Change::Notice { targets, text, to } => notice(act, targets, &text, to),
+        Change::Silence(mask, on) => silence::change(act, mask, on),
+        Change::MarkRead { target, id, to } => read_marker::mark_read(act, &target, to, id),
+    }
+}
+
+/// The most bytes of the answer to a change.
+pub fn longest_answer(change: &Change) -> usize {
+    match change {
+        Change::Privmsg { targets, .. } => {
+            let lengths = targets.iter().map(|target| match target {
+                Ok(Target::Channel(_)) => SHORT_BYTES / 4,
+                _ => TEXT_BYTES,
+            });
+            lengths.sum()
+        }
+        Change::Notice { .. } | Change::MarkRead { .. } => SHORT_BYTES,
+        Change::Silence(..) => 20 * SHORT_BYTES,
+    }
+}
+
+/// Answers a query.
+pub fn query(visibility: &Visibility, me: &Session, query: &Query) -> Result<Vec<Reply>> {
+    match query {
+        Query::Silences => silence::show(visibility.tx, me),
+        Query::ReadMarker { target, to } => read_marker::show(visibility, me, target, *to),
+    }
+}
+
+/// The most bytes of the answer to a query.
+pub fn longest_query_answer(query: &Query) -> usize {
+    match query {
+        Query::Silences => 20 * SHORT_BYTES,
+        Query::ReadMarker { .. } => SHORT_BYTES,
+    }
+}
 
 /// Sends a PRIVMSG or NOTICE to one target. `to` is the session that a message to a nick is meant
 /// for; it fails with `nick_reassigned` if another session has the nick now.
 ///
 /// It also fails with `no_such_channel`, `no_such_nick` or `cannot_send_to_channel`.
-pub fn send(
+fn send(
     act: &mut CommandContext,
     command: &'static str,
     target: &Target,
@@ -45,7 +106,7 @@ pub fn send(
             }
             let params: [&dyn Display; 2] = [&other.nick, &text];
             let me = act.caller.session;
-            let message = if silence::silences(act.tx, other.id, &act.session)? {
+            let message = if store::silence::silences(act.tx, other.id, &act.session)? {
                 act.emit_message(
                     command,
                     Recipient::Silencing(other.id),
@@ -63,7 +124,7 @@ pub fn send(
             };
             conversation::note_written(act.tx, me, other.id, message)?;
             if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
-                act.reply(reply::RPL_AWAY, &[&other.nick, away]);
+                act.reply(RPL_AWAY, &[&other.nick, away]);
             }
             Ok(())
         }
@@ -71,7 +132,7 @@ pub fn send(
 }
 
 /// NOTICE. Nothing is ever answered to it, not even that it reached nobody (RFC 1459 §4.4.2).
-pub fn notice(
+fn notice(
     act: &mut CommandContext,
     targets: TargetResults<Target>,
     text: &str,
@@ -101,25 +162,4 @@ fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
         );
     }
     Ok(member.is_some())
-}
-
-/// AWAY: sets the away message, or removes it with `None`. It fails with `insufficient_scope` for a
-/// confined caller.
-pub fn away(act: &mut CommandContext, text: Option<&str>) -> Result<()> {
-    let targets = act.around()?;
-    if act.session.away.as_deref() != text {
-        session::set_away(act.tx, act.caller.session, text)?;
-        match &text {
-            Some(text) => act.emit("AWAY", &[text], &targets)?,
-            None => act.emit("AWAY", &[], &targets)?,
-        };
-    }
-    match text {
-        Some(_) => act.reply(reply::RPL_NOWAWAY, &[&"You have been marked as being away"]),
-        None => act.reply(
-            reply::RPL_UNAWAY,
-            &[&"You are no longer marked as being away"],
-        ),
-    }
-    Ok(())
 }

@@ -1,20 +1,32 @@
-//! MODE on a channel.
+//! MODE.
+
+use std::fmt::Display;
 
 use crate::{
-    chat::{
-        commands::channel::{chanop_needed, not_in_channel},
-        commands::context::CommandContext,
-        commands::query,
+    chat::commands::{
+        channel::{chanop_needed, not_in_channel},
+        context::CommandContext,
+        replies::{ANSWER_BYTES, Replies},
     },
     error::{Code, Error, Result},
-    irc::mode::{Flag, Mask, ModeChange, render_changes},
+    irc::{
+        Reply,
+        mask::Mask,
+        mode::Flag,
+        verbs::mode::{
+            Change, ModeChange, Query, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME,
+            RPL_ENDOFBANLIST, RPL_UMODEIS, render_changes,
+        },
+    },
     model::{ChannelName, Nick},
-    session::channels,
+    session::{Visibility, channels},
     store::{
+        Read,
         ban::{self, Ban},
         channel::{self, Channel},
         channel_history,
         membership::{self, Member},
+        session::Session,
     },
 };
 
@@ -24,10 +36,41 @@ const MAX_BANS: usize = 100;
 /// A change that took effect: whether it was set, the mode's letter, and its parameter.
 type Effect = (bool, char, Option<String>);
 
+/// Carries out a change.
+pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+    match change {
+        Change::Modes { channel, changes } => change_modes(act, &channel, changes),
+    }
+}
+
+/// The most bytes of the answer to a change.
+pub fn longest_answer(change: &Change) -> usize {
+    match change {
+        // It may list the bans.
+        Change::Modes { .. } => ANSWER_BYTES,
+    }
+}
+
+/// Answers a query.
+pub fn query(visibility: &Visibility, me: &Session, query: &Query) -> Result<Vec<Reply>> {
+    match query {
+        Query::Modes(channel) => modes(visibility, me, channel),
+        Query::Bans(channel) => own_bans(visibility, me, channel),
+        Query::UserModes { nick, changes } => user_modes(me, nick, changes.as_deref()),
+    }
+}
+
+/// The most bytes of the answer to a query.
+pub fn longest_query_answer(query: &Query) -> usize {
+    match query {
+        Query::Modes(_) | Query::Bans(_) | Query::UserModes { .. } => ANSWER_BYTES,
+    }
+}
+
 /// MODE on a channel. One MODE event tells of all changes that took effect. Refused changes are
 /// error numerics among the replies. It fails with `no_such_channel`, `not_on_channel` or
 /// `chanop_needed`, or, if nothing else happened, with the first refusal.
-pub fn change(
+fn change_modes(
     act: &mut CommandContext,
     name: &ChannelName,
     changes: Vec<ModeChange>,
@@ -41,7 +84,7 @@ pub fn change(
         let result = match change {
             ModeChange::ListBans => {
                 if !std::mem::replace(&mut listed, true) {
-                    let replies = query::bans(act.tx, &act.session, &channel)?;
+                    let replies = bans(act.tx, &act.session, &channel)?;
                     act.answer.replies.extend(replies);
                 }
                 continue;
@@ -146,4 +189,70 @@ fn standing(act: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Memb
     let session = act.visibility.session(nick)?;
     membership::get(act.tx, channel.id, session.id)?
         .ok_or_else(|| not_in_channel(&session.nick, channel))
+}
+
+/// MODE of a channel: 324 and 329. It fails with `no_such_channel`.
+fn modes(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = visibility.channel(name)?;
+    let inside = membership::get(visibility.tx, channel.id, me.id)?.is_some();
+    let rendered = channel.modes.render(inside);
+    let mut params: Vec<&dyn Display> = vec![&channel.name];
+    let words: Vec<&str> = rendered.split(' ').collect();
+    params.extend(words.iter().map(|word| word as &dyn Display));
+    Ok(vec![
+        Reply::numeric(RPL_CHANNELMODEIS, &me.nick, &params),
+        Reply::numeric(
+            RPL_CREATIONTIME,
+            &me.nick,
+            &[&channel.name, &channel.created_at.seconds()],
+        ),
+    ])
+}
+
+/// MODE of a nick: 221 without modes, because Rejoin has no user modes. It fails with
+/// `users_dont_match` or `unknown_user_mode`.
+fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Vec<Reply>> {
+    if nick.folded() != me.nick.folded() {
+        return Err(Error::new(
+            Code::UsersDontMatch,
+            "cannot show or change modes for other users",
+        ));
+    }
+    match changes {
+        Some(_) => Err(Error::new(
+            Code::UnknownUserMode,
+            "there are no user modes here",
+        )),
+        None => Ok(vec![Reply::numeric(RPL_UMODEIS, &me.nick, &[&"+"])]),
+    }
+}
+
+/// The bans of a channel: 367s and 368.
+fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
+    let mut replies = Replies::new(me);
+    for ban in ban::list(tx, channel.id)? {
+        replies.add(
+            RPL_BANLIST,
+            &[
+                &channel.name,
+                &ban.mask.mask.as_str(),
+                &ban.set_by,
+                &ban.set_at.seconds(),
+            ],
+        );
+    }
+    replies.end(
+        RPL_ENDOFBANLIST,
+        &[&channel.name, &"End of channel ban list"],
+    );
+    Ok(replies.finish("MODE", &channel.name))
+}
+
+/// The bans of a channel that the session is on. It fails with `no_such_channel` or
+/// `not_on_channel`.
+fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
+    let channel = visibility.channel(name)?;
+    membership::get(visibility.tx, channel.id, me.id)?
+        .ok_or_else(|| Error::not_on_channel(&channel.name))?;
+    bans(visibility.tx, me, &channel)
 }

@@ -3,8 +3,8 @@
 use crate::{
     chat::{commands::answer::Answer, commands::label::Label, running::Chat},
     error::Result,
-    irc::Reply,
-    model::{Arrival, Caller, HashedPassword, Password},
+    irc::{Reply, verbs::password::Pass},
+    model::{Arrival, Caller, HashedPassword},
     password::Verdict,
     session::{password, remaining_access},
     store::{Priority, Write, session},
@@ -20,8 +20,7 @@ impl Chat {
     pub(super) async fn set_password(
         &self,
         caller: Caller,
-        new: Password,
-        current: Option<Password>,
+        Pass { new, current }: Pass,
         label: Option<Label>,
         arrival: Arrival,
     ) -> Result<Answer> {

@@ -4,11 +4,16 @@ use std::fmt::Display;
 
 use crate::{
     irc::{Reply, reply::ERR_TOOMANYMATCHES},
+    model::REASON_LIMIT,
     store::{session::Session, texts},
 };
 
 /// Bytes of one answer's replies, at most. An answer is held in memory until its reader has it.
 pub const ANSWER_BYTES: usize = 128 * 1024;
+/// Bytes of a short answer, at most: a refusal, or what is said of one target that fails.
+pub const SHORT_BYTES: usize = 1024;
+/// Bytes of an answer that quotes one text, at most. Every byte of the text may be escaped.
+pub const TEXT_BYTES: usize = 6 * REASON_LIMIT + SHORT_BYTES;
 
 /// Replies that are collected for a session.
 pub struct Replies<'a> {

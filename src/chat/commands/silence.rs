@@ -5,8 +5,8 @@ use crate::{
     error::{Code, Error, Result},
     irc::{
         Reply,
-        mode::Mask,
-        reply::{RPL_ENDOFSILELIST, RPL_SILELIST},
+        mask::Mask,
+        verbs::message::{RPL_ENDOFSILELIST, RPL_SILELIST},
     },
     store::{Read, session::Session, silence},
 };

@@ -21,7 +21,7 @@ use crate::{
         server::response_permits::RetainedBytes,
         state::ServerState,
     },
-    irc::command::MAX_TARGETS,
+    irc::params::MAX_TARGETS,
     model::{
         CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, NICK_LIMIT, PASSWORD_LENGTH, REASON_LIMIT,
         SERVER_NAME, TEXT_LIMIT,

@@ -9,8 +9,8 @@ use crate::{
     error::Code,
     irc::{
         Change, Command, Message, Query, Request,
-        command::{MAX_TARGETS, TargetResults},
-        params::event_id,
+        params::{MAX_TARGETS, TargetResults, event_id},
+        verbs::{channel, client, lookup, message, nick_and_away},
     },
     model::{EventId, REASON_LIMIT, TEXT_LIMIT, Target},
 };
@@ -30,29 +30,33 @@ fn within_limits(command: &Command) -> bool {
             .all(|target| seen.insert(target.folded()))
     };
     match command {
-        Command::Pass { .. } => true,
-        Command::Query(query) => match query {
-            Query::Names(channels) | Query::List(channels) => few(channels),
-            Query::Who(mask) => mask.len() <= 64,
-            Query::Ping(token) => token.len() <= REASON_LIMIT,
-            Query::Ack(EventId(id)) => *id >= 0,
+        Command::Query(Query::Lookup(query)) => match query {
+            lookup::Query::Names(channels) | lookup::Query::List(channels) => few(channels),
+            lookup::Query::Who(mask) => mask.len() <= 64,
             _ => true,
         },
-        Command::Change(change) => match change {
-            Change::Privmsg { targets, text, .. } => {
+        Command::Query(Query::Client(client::Query::Ping(token))) => token.len() <= REASON_LIMIT,
+        Command::Query(Query::Client(client::Query::Ack(EventId(id)))) => *id >= 0,
+        Command::Change(Change::Message(change)) => match change {
+            message::Change::Privmsg { targets, text, .. } => {
                 few(targets) && distinct(targets) && (1..=TEXT_LIMIT).contains(&text.len())
             }
-            Change::Notice { targets, text, .. } => {
+            message::Change::Notice { targets, text, .. } => {
                 few(targets) && distinct(targets) && text.len() <= TEXT_LIMIT
             }
-            Change::Join(items) => few(items),
-            Change::Part { channels, reason } => few(channels) && short(reason),
-            Change::Kick { nicks, reason, .. } => few(nicks) && short(reason),
-            Change::Topic { text, .. } => text.len() <= REASON_LIMIT,
-            Change::Away(text) | Change::Quit(text) => short(text),
-            Change::MarkRead { id, .. } => id.0 >= 0,
+            message::Change::MarkRead { id, .. } => id.0 >= 0,
             _ => true,
         },
+        Command::Change(Change::Channel(change)) => match change {
+            channel::Change::Join(items) => few(items),
+            channel::Change::Part { channels, reason } => few(channels) && short(reason),
+            channel::Change::Kick { nicks, reason, .. } => few(nicks) && short(reason),
+            channel::Change::Topic { text, .. } => text.len() <= REASON_LIMIT,
+            _ => true,
+        },
+        Command::Change(Change::NickAndAway(nick_and_away::Change::Away(text))) => short(text),
+        Command::Change(Change::Client(client::Change::Quit(text))) => short(text),
+        _ => true,
     }
 }
 
@@ -100,7 +104,7 @@ proptest! {
         let text = c.repeat((limit + more - 2) / c.len());
         let read = Message::parse_line(&format!("{start} :{text}")).and_then(Request::parse);
         match read.map(|request| request.command) {
-            Ok(Command::Change(Change::Notice { text: taken, .. })) => prop_assert_eq!(taken == text, text.len() <= limit),
+            Ok(Command::Change(Change::Message(message::Change::Notice { text: taken, .. }))) => prop_assert_eq!(taken == text, text.len() <= limit),
             read => prop_assert_eq!(read.is_ok(), text.len() <= limit),
         }
     }

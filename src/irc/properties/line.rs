@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{param, spoilt, text, verb, word};
 use crate::{
     error::{Code, Result},
-    irc::{Command, Message, Request},
+    irc::{Command, Message, Request, verbs::password::Pass},
     model::LABEL_LIMIT,
 };
 
@@ -137,7 +137,7 @@ fn shown(message: Result<Message>) -> Result<String, Code> {
     command
         .map_err(|error| error.code)
         .map(|command| match &command {
-            Command::Pass { new, current } => format!(
+            Command::Pass(Pass { new, current }) => format!(
                 "{} {:?}",
                 new.reveal(),
                 current.as_ref().map(|c| c.reveal())

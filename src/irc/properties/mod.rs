@@ -11,7 +11,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::verb::VERBS;
+use super::command::verbs;
 
 /// Text that often contains what has a meaning to a parser.
 fn text() -> impl Strategy<Value = String> {
@@ -73,7 +73,7 @@ fn param() -> impl Strategy<Value = String> {
 
 /// A verb, in any case.
 fn verb() -> impl Strategy<Value = String> {
-    let verbs: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
+    let verbs: Vec<_> = verbs().map(|verb| verb.name).collect();
     (select(verbs), any::<u16>()).prop_map(|(verb, cases)| {
         let case = |(n, c): (usize, char)| {
             if cases >> n & 1 == 1 {

@@ -5,7 +5,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{param, text};
 use crate::irc::{
     glob,
-    mode::{Mask, ModeChange, parse_changes},
+    mask::Mask,
+    verbs::mode::{ModeChange, parse_changes},
 };
 
 /// A change of a mode in its written parts: sign, letter, argument.

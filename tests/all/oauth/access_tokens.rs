@@ -92,10 +92,7 @@ async fn every_command_asks_for_its_scope() {
     for scope in SCOPES {
         programs.push((scope, key.token(scope).await));
     }
-    for verb in rejoin::irc::verb::VERBS
-        .iter()
-        .filter(|verb| verb.name != "QUIT")
-    {
+    for verb in rejoin::irc::command::verbs().filter(|verb| verb.name != "QUIT") {
         let params = match verb.name {
             "INVITE" => "bob #rust",
             "MARKREAD" | "JOIN" | "PART" | "TOPIC" | "MODE" | "NAMES" => "#rust",

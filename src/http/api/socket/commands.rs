@@ -7,7 +7,10 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use serde::Serialize;
 
 use crate::{
-    chat::{Answer, commands::replies::ANSWER_BYTES},
+    chat::{
+        Answer,
+        commands::{self, replies::SHORT_BYTES},
+    },
     error::Result,
     http::{
         api::messages::carry_out,
@@ -15,8 +18,8 @@ use crate::{
         extract::{address::Address, body},
         state::ServerState,
     },
-    irc::{Change, Command, Query, Request},
-    model::{Area, REASON_LIMIT, Target},
+    irc::Request,
+    model::Area,
     session::{self, LiveClient},
     store::WriteSlot,
 };
@@ -93,34 +96,9 @@ struct Labelled<'a> {
 
 /// Bytes that the answer to a request may have.
 fn longest_answer(request: &Result<Request>) -> usize {
-    /// A refusal, or what is said of one target that fails; and a text of somebody's, in which all
-    /// is escaped.
-    const SHORT: usize = 1024;
-    const TEXT: usize = 6 * REASON_LIMIT + SHORT;
-    let Ok(request) = request else { return SHORT };
-    match &request.command {
-        Command::Change(Change::Privmsg { targets, .. }) => {
-            let lengths = targets.iter().map(|target| match target {
-                Ok(Target::Channel(_)) => SHORT / 4,
-                _ => TEXT,
-            });
-            lengths.sum()
-        }
-        Command::Change(change) => match change {
-            Change::Notice { .. }
-            | Change::Nick(_)
-            | Change::Away(_)
-            | Change::MarkRead { .. }
-            | Change::Quit(_) => SHORT,
-            Change::Topic { .. } | Change::Invite { .. } => TEXT,
-            Change::Part { .. } | Change::Kick { .. } | Change::Silence(..) => 20 * SHORT,
-            // They list people, or bans.
-            _ => ANSWER_BYTES,
-        },
-        Command::Query(Query::ReadMarker { .. }) => SHORT,
-        Command::Query(Query::Topic(_)) => TEXT,
-        Command::Query(Query::Silences) => 20 * SHORT,
-        Command::Query(_) | Command::Pass { .. } => ANSWER_BYTES,
+    match request {
+        Ok(request) => commands::longest_answer(&request.command),
+        Err(_) => SHORT_BYTES,
     }
 }
 
@@ -168,7 +146,7 @@ impl Commands {
             return self.begin(arrived, None);
         };
         let fits = self.length + longest_answer(&arrived.request) <= ANSWERS;
-        if request.verb.is_one_write() && fits {
+        if request.is_one_write() && fits {
             match self.server.core.free_write_slot() {
                 Some(slot) => self.begin(arrived, Some(slot)),
                 None => self.arrived = Some(arrived),

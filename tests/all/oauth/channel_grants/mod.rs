@@ -1,6 +1,6 @@
 //! A grant with `res`: its channels, and nothing else, both ways.
 
-use rejoin::irc::verb::VERBS;
+use rejoin::irc::command::verbs;
 use reqwest::{Method, header};
 use rusqlite::Connection;
 use serde_json::json;
@@ -144,7 +144,7 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
         ABOUT_THE_CLIENT,
     ]
     .concat();
-    for verb in VERBS {
+    for verb in verbs() {
         assert!(
             forms
                 .iter()

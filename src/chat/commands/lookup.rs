@@ -1,21 +1,21 @@
-//! Queries: NAMES, LIST, WHO, WHOIS, and the forms of TOPIC and MODE that only ask.
+//! Looking up channels and sessions: NAMES, LIST, WHO, WHOIS.
 
 use std::fmt::Display;
 
 use crate::{
-    chat::commands::replies::Replies,
-    error::{Code, Error, Result},
+    chat::commands::replies::{ANSWER_BYTES, Replies},
+    error::Result,
     irc::{
         Reply,
-        command::TargetResults,
         mode::{Flag, Shown},
-        reply::*,
+        params::TargetResults,
+        verbs::{lookup::*, nick_and_away::RPL_AWAY},
     },
     model::{ChannelName, Nick, SERVER_NAME},
     session::Visibility,
     store::{
-        Read, ban,
-        channel::{Channel, Topic},
+        Read,
+        channel::Channel,
         membership::{self, Member},
         session::{self, Session},
     },
@@ -32,99 +32,26 @@ fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
     Reply::numeric(numeric, &me.nick, params)
 }
 
-/// TOPIC without a text: 332 and 333, or 331. It fails with `no_such_channel` or `not_on_channel`.
-pub fn topic(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = visibility.channel(name)?;
-    if visibility.shown(&channel, me.id)? != Shown::Everything {
-        return Err(Error::not_on_channel(&channel.name));
-    }
-    Ok(match &channel.topic {
-        Some(topic) => topic_replies(me, &channel.name, topic).into(),
-        None => vec![reply(me, RPL_NOTOPIC, &[&channel.name, &"No topic is set"])],
-    })
-}
-
-/// A topic, and who set it when: 332 and 333.
-pub fn topic_replies(me: &Session, name: &ChannelName, topic: &Topic) -> [Reply; 2] {
-    [
-        reply(me, RPL_TOPIC, &[name, &topic.text]),
-        reply(
-            me,
-            RPL_TOPICWHOTIME,
-            &[name, &topic.set_by, &topic.set_at.seconds()],
-        ),
-    ]
-}
-
-/// MODE of a channel: 324 and 329. It fails with `no_such_channel`.
-pub fn modes(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = visibility.channel(name)?;
-    let inside = membership::get(visibility.tx, channel.id, me.id)?.is_some();
-    let rendered = channel.modes.render(inside);
-    let mut params: Vec<&dyn Display> = vec![&channel.name];
-    let words: Vec<&str> = rendered.split(' ').collect();
-    params.extend(words.iter().map(|word| word as &dyn Display));
-    Ok(vec![
-        reply(me, RPL_CHANNELMODEIS, &params),
-        reply(
-            me,
-            RPL_CREATIONTIME,
-            &[&channel.name, &channel.created_at.seconds()],
-        ),
-    ])
-}
-
-/// MODE of a nick: 221 without modes, because Rejoin has no user modes. It fails with
-/// `users_dont_match` or `unknown_user_mode`.
-pub fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Vec<Reply>> {
-    if nick.folded() != me.nick.folded() {
-        return Err(Error::new(
-            Code::UsersDontMatch,
-            "you cannot see or change the modes of another user",
-        ));
-    }
-    match changes {
-        Some(_) => Err(Error::new(
-            Code::UnknownUserMode,
-            "this server has no user modes",
-        )),
-        None => Ok(vec![reply(me, RPL_UMODEIS, &[&"+"])]),
+/// Answers a query.
+pub fn query(visibility: &Visibility, me: &Session, query: &Query) -> Result<Vec<Reply>> {
+    match query {
+        Query::Names(channels) => names(visibility, me, channels),
+        Query::List(channels) => list(visibility, me, channels),
+        Query::Who(mask) => who(visibility, me, mask),
+        Query::Whois(nick) => whois(visibility, me, nick),
     }
 }
 
-/// The bans of a channel: 367s and 368.
-pub fn bans(tx: &Read, me: &Session, channel: &Channel) -> Result<Vec<Reply>> {
-    let mut replies = Replies::new(me);
-    for ban in ban::list(tx, channel.id)? {
-        replies.add(
-            RPL_BANLIST,
-            &[
-                &channel.name,
-                &ban.mask.mask.as_str(),
-                &ban.set_by,
-                &ban.set_at.seconds(),
-            ],
-        );
+/// The most bytes of the answer to a query.
+pub fn longest_query_answer(query: &Query) -> usize {
+    match query {
+        Query::Names(_) | Query::List(_) | Query::Who(_) | Query::Whois(_) => ANSWER_BYTES,
     }
-    replies.end(
-        RPL_ENDOFBANLIST,
-        &[&channel.name, &"End of channel ban list"],
-    );
-    Ok(replies.finish("MODE", &channel.name))
-}
-
-/// The bans of a channel that the session is on. It fails with `no_such_channel` or
-/// `not_on_channel`.
-pub fn own_bans(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Vec<Reply>> {
-    let channel = visibility.channel(name)?;
-    membership::get(visibility.tx, channel.id, me.id)?
-        .ok_or_else(|| Error::not_on_channel(&channel.name))?;
-    bans(visibility.tx, me, &channel)
 }
 
 /// NAMES of these channels, or without names of the session's own. A channel that does not exist
 /// has an empty list, as in IRC, and so has one that does not show its members.
-pub fn names(
+fn names(
     visibility: &Visibility,
     me: &Session,
     names: &TargetResults<ChannelName>,
@@ -194,7 +121,7 @@ pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
 }
 
 /// LIST of these channels, or without names of [`Visibility::listed_channels`]: 321, 322s and 323.
-pub fn list(
+fn list(
     visibility: &Visibility,
     me: &Session,
     names: &TargetResults<ChannelName>,
@@ -232,7 +159,7 @@ pub fn list(
 }
 
 /// WHO of a channel, a mask or a nick: 352s and 315.
-pub fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> {
+fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     match ChannelName::parse(mask) {
         Ok(name) => {
@@ -294,7 +221,7 @@ fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Optio
 
 /// WHOIS of a nick: 311, 312, 319 if a channel is visible, 301 if the session is away, and 318. It
 /// fails with `no_such_nick`.
-pub fn whois(visibility: &Visibility, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
+fn whois(visibility: &Visibility, me: &Session, nick: &Nick) -> Result<Vec<Reply>> {
     let them = visibility.session(nick)?;
     let mut replies = vec![
         reply(

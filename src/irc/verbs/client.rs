@@ -1,0 +1,68 @@
+//! ACK, PING and QUIT: what a client says about itself.
+
+use crate::{
+    error::Result,
+    irc::{
+        params::{event_id, reason, within},
+        verb::{ChangeInfo, Verb},
+    },
+    model::{EventId, REASON_LIMIT, Requirement},
+};
+
+/// The family's commands that change nothing.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// ACK: acknowledge the client's queue up to an event.
+    Ack(EventId),
+    /// PING: the token to answer with PONG.
+    Ping(String),
+}
+
+/// The family's commands that change something.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// QUIT: the client leaves, with an optional reason.
+    Quit(Option<String>),
+}
+
+impl ChangeInfo for Change {
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Quit(_) => (0, 0),
+        }
+    }
+
+    fn ends(&self, _answer_is_kept: bool) -> bool {
+        match self {
+            Self::Quit(_) => true,
+        }
+    }
+}
+
+/// The family's rows in the table of verbs.
+#[rustfmt::skip]
+pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
+    &[
+        Verb { name: "ACK", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ack,
+               syntax: "ACK <id>", help: "acknowledges this client's queue up to an id" },
+        Verb { name: "PING", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ping,
+               syntax: "PING <token>", help: "is answered with PONG" },
+        Verb { name: "QUIT", min_params: 0, requires: Requirement::AnyClient, reads: false, parse: quit,
+               syntax: "QUIT [<reason>]", help: "this client leaves; the session ends with the last one" },
+    ]
+}
+
+/// `ACK <id>`.
+fn ack<C: From<Query>>(params: &[String]) -> Result<C> {
+    event_id(&params[0]).map(|id| Query::Ack(id).into())
+}
+
+/// `PING <token>`.
+fn ping<C: From<Query>>(params: &[String]) -> Result<C> {
+    within(params[0].clone(), REASON_LIMIT, "the token").map(|token| Query::Ping(token).into())
+}
+
+/// `QUIT [<reason>]`.
+fn quit<C: From<Change>>(params: &[String]) -> Result<C> {
+    reason(params.first()).map(|text| Change::Quit(text).into())
+}

@@ -1,0 +1,232 @@
+//! PRIVMSG, NOTICE, SILENCE and MARKREAD: sending messages, refusing them, and having read them.
+
+use crate::{
+    error::{Code, Error, Result},
+    irc::{
+        mask::Mask,
+        params::{TargetResults, each, event_id, within},
+        reply::numerics,
+        verb::{ChangeInfo, Verb},
+    },
+    model::{EventId, LINES_LIMIT, Requirement, Scope, SessionId, TEXT_LIMIT, Target, text},
+};
+
+numerics! {
+    RPL_SILELIST "271"
+    RPL_ENDOFSILELIST "272"
+}
+
+/// The character that a CTCP message begins with.
+const CTCP: char = '\u{1}';
+
+/// The family's commands that change nothing.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// SILENCE without a mask: the session's silence list.
+    Silences,
+    /// MARKREAD without an id: the session's read marker for a target.
+    ReadMarker {
+        /// The channel or nick.
+        target: Target,
+        /// The session that is meant. `None`: the one that has the nick now.
+        to: Option<SessionId>,
+    },
+}
+
+/// The family's commands that change something.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// PRIVMSG: send a message.
+    Privmsg {
+        /// The channels and nicks.
+        targets: TargetResults<Target>,
+        /// The text.
+        text: String,
+        /// The session that is meant. `None`: the one that has the nick now.
+        to: Option<SessionId>,
+    },
+    /// NOTICE: send a message that is never answered, not even with an error.
+    Notice {
+        /// The channels and nicks.
+        targets: TargetResults<Target>,
+        /// The text.
+        text: String,
+        /// The session that is meant. `None`: the one that has the nick now.
+        to: Option<SessionId>,
+    },
+    /// SILENCE: a mask, and whether it is added (true) or removed.
+    Silence(Mask, bool),
+    /// MARKREAD: move the session's read marker forward.
+    MarkRead {
+        /// The channel or nick.
+        target: Target,
+        /// The event up to which the target is read.
+        id: EventId,
+        /// The session that is meant. `None`: the one that has the nick now.
+        to: Option<SessionId>,
+    },
+}
+
+impl Query {
+    /// Addresses the query to the session `to`, whichever session has the nick now. Returns false
+    /// if it is not about one nick.
+    #[must_use]
+    pub fn address_to(&mut self, session: SessionId) -> bool {
+        match self {
+            Self::ReadMarker {
+                target: Target::Nick(_),
+                to,
+            } => {
+                *to = Some(session);
+                true
+            }
+            Self::ReadMarker { .. } | Self::Silences => false,
+        }
+    }
+}
+
+impl Change {
+    /// Addresses the change to the session `to`, whichever session has the nick now. Returns false
+    /// if it is not about one nick.
+    #[must_use]
+    pub fn address_to(&mut self, session: SessionId) -> bool {
+        let one_nick = |targets: &TargetResults<Target>| {
+            matches!(targets.as_slice(), [Ok(Target::Nick(_)) | Err(_)] | [])
+        };
+        let (is_one_nick, to) = match self {
+            Self::Privmsg { targets, to, .. } | Self::Notice { targets, to, .. } => {
+                (one_nick(targets), to)
+            }
+            Self::MarkRead { target, to, .. } => (matches!(target, Target::Nick(_)), to),
+            Self::Silence(..) => return false,
+        };
+        if is_one_nick {
+            *to = Some(session);
+        }
+        is_one_nick
+    }
+}
+
+impl ChangeInfo for Change {
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Privmsg { targets, text, .. } | Self::Notice { targets, text, .. } => {
+                (targets.len(), text.len())
+            }
+            Self::MarkRead { .. } => (1, 0),
+            Self::Silence(..) => (0, 0),
+        }
+    }
+
+    fn targets(&self) -> usize {
+        match self {
+            Self::Privmsg { targets, .. } | Self::Notice { targets, .. } => targets.len(),
+            Self::MarkRead { .. } | Self::Silence(..) => 1,
+        }
+    }
+
+    fn ends(&self, _answer_is_kept: bool) -> bool {
+        match self {
+            Self::Silence(_, on) => !on,
+            Self::Privmsg { .. } | Self::Notice { .. } | Self::MarkRead { .. } => false,
+        }
+    }
+}
+
+/// The family's rows in the table of verbs.
+#[rustfmt::skip]
+pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
+    &[
+        Verb { name: "PRIVMSG", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: privmsg,
+               syntax: "PRIVMSG <target>{,<target>} <text>", help: "says something to channels and nicks" },
+        Verb { name: "NOTICE", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: notice,
+               syntax: "NOTICE <target>{,<target>} <text>", help: "says something that wants no answer, and never fails" },
+        Verb { name: "SILENCE", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: silence,
+               syntax: "SILENCE [+<mask>|-<mask>]", help: "blocks direct messages and invitations from senders that match a mask" },
+        Verb { name: "MARKREAD", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: mark_read,
+               syntax: "MARKREAD <target> [<id>]", help: "moves the session's read mark forward, or shows it" },
+    ]
+}
+
+/// The error for a command that cannot be addressed to a session.
+pub fn not_addressable() -> Error {
+    Error::malformed("`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick")
+}
+
+/// `PRIVMSG <target>{,<target>} <text>`.
+fn privmsg<C: From<Change>>(params: &[String]) -> Result<C> {
+    let recipients = params.first().map_or("", String::as_str);
+    if recipients.is_empty() {
+        return Err(Error::new(
+            Code::NoRecipient,
+            "no recipient given (PRIVMSG)",
+        ));
+    }
+    let text = message_text(params)?;
+    let message = Change::Privmsg {
+        targets: targets(recipients)?,
+        text,
+        to: None,
+    };
+    Ok(message.into())
+}
+
+/// `NOTICE <target>{,<target>} <text>`. A NOTICE is never answered (RFC 1459 §4.4.2). One without a
+/// target or with a refused text therefore goes to nobody.
+fn notice<C: From<Change>>(params: &[String]) -> Result<C> {
+    let (targets, text) = match (params, message_text(params)) {
+        ([recipients, ..], Ok(text)) => (targets(recipients).unwrap_or_default(), text),
+        _ => (Vec::new(), String::new()),
+    };
+    let to = None;
+    Ok(Change::Notice { targets, text, to }.into())
+}
+
+fn targets(names: &str) -> Result<TargetResults<Target>> {
+    each(names.split(','), Target::parse, Target::folded)
+}
+
+/// The text of a PRIVMSG or NOTICE. It must be visible, and within the limits of bytes and lines.
+fn message_text(params: &[String]) -> Result<String> {
+    let text = params.get(1).cloned().unwrap_or_default();
+    // A CTCP message is for programs and need not be visible.
+    if text::is_blank(&text) && !text.starts_with(CTCP) {
+        return Err(Error::new(Code::NoTextToSend, "no text to send"));
+    }
+    let text = within(text, TEXT_LIMIT, "the text")?;
+    let breaks = text.matches('\n').count();
+    if breaks >= LINES_LIMIT {
+        return Err(Error::too_long("the text", LINES_LIMIT, "lines"));
+    }
+    if breaks > 0 && text.starts_with(CTCP) {
+        return Err(Error::malformed("a CTCP message is one line"));
+    }
+    Ok(text)
+}
+
+/// `SILENCE [+<mask>|-<mask>]`.
+fn silence<C: From<Query> + From<Change>>(params: &[String]) -> Result<C> {
+    let Some(param) = params.first().filter(|param| !param.is_empty()) else {
+        return Ok(Query::Silences.into());
+    };
+    let (mask, on) = match (param.strip_prefix('+'), param.strip_prefix('-')) {
+        (Some(mask), _) => (mask, true),
+        (_, Some(mask)) => (mask, false),
+        _ => {
+            return Err(Error::malformed(
+                "a mask is added as +mask and removed as -mask",
+            ));
+        }
+    };
+    Ok(Change::Silence(Mask::parse(mask)?, on).into())
+}
+
+/// `MARKREAD <target> [<id>]`.
+fn mark_read<C: From<Query> + From<Change>>(params: &[String]) -> Result<C> {
+    let id = params.get(1).map(|id| event_id(id)).transpose()?;
+    let (target, to) = (Target::parse(&params[0])?, None);
+    Ok(match id {
+        Some(id) => Change::MarkRead { target, id, to }.into(),
+        None => Query::ReadMarker { target, to }.into(),
+    })
+}

@@ -1,0 +1,65 @@
+//! NICK and AWAY: what other sessions are told of a session.
+
+use crate::{
+    error::Result,
+    irc::{
+        params::reason,
+        reply::numerics,
+        verb::{ChangeInfo, Verb},
+    },
+    model::{Nick, Requirement, Scope},
+};
+
+numerics! {
+    RPL_AWAY "301"
+    RPL_UNAWAY "305"
+    RPL_NOWAWAY "306"
+}
+
+/// The family's commands that change something.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// NICK: the session's new nick.
+    Nick(Nick),
+    /// AWAY: the away message. `None`: the session is back.
+    Away(Option<String>),
+}
+
+impl ChangeInfo for Change {
+    fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Nick(_) => (1, 0),
+            Self::Away(Some(text)) => (1, text.len()),
+            Self::Away(None) => (0, 0),
+        }
+    }
+
+    fn ends(&self, _answer_is_kept: bool) -> bool {
+        match self {
+            Self::Nick(_) => false,
+            Self::Away(text) => text.is_none(),
+        }
+    }
+}
+
+/// The family's rows in the table of verbs.
+#[rustfmt::skip]
+pub const fn verbs<C: From<Change>>() -> &'static [Verb<C>] {
+    &[
+        Verb { name: "NICK", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: nick,
+               syntax: "NICK <nick>", help: "renames the session" },
+        Verb { name: "AWAY", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: away,
+               syntax: "AWAY [<text>]", help: "says that one is away, or, without a text, back" },
+    ]
+}
+
+/// `NICK <nick>`.
+fn nick<C: From<Change>>(params: &[String]) -> Result<C> {
+    let nick = Nick::parse(params.first().map_or("", String::as_str))?;
+    Ok(Change::Nick(nick).into())
+}
+
+/// `AWAY [<text>]`.
+fn away<C: From<Change>>(params: &[String]) -> Result<C> {
+    reason(params.first()).map(|text| Change::Away(text).into())
+}

@@ -1,0 +1,43 @@
+//! PASS: sets the session's password.
+
+use crate::{
+    error::{Error, Result},
+    irc::verb::Verb,
+    model::{Password, Requirement, Scope},
+};
+
+/// PASS: set the session's password. The password is hashed before the transaction. `Debug` output
+/// hides both.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The new password.
+    pub new: Password,
+    /// The current password, which is needed if one is set.
+    pub current: Option<Password>,
+}
+
+/// PASS's row in the table of verbs.
+#[rustfmt::skip]
+pub const fn verbs<C: From<Pass>>() -> &'static [Verb<C>] {
+    &[
+        Verb { name: "PASS", min_params: 1, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: pass,
+               syntax: "PASS <new> [<current>]", help: "sets the session's password; the current one is needed once one is set" },
+    ]
+}
+
+/// `PASS <new> [<current>]`.
+fn pass<C: From<Pass>>(params: &[String]) -> Result<C> {
+    let [new, current @ ..] = params else {
+        unreachable!("PASS has at least one parameter")
+    };
+    if current.len() > 1 {
+        let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
+        return Err(Error::malformed(detail));
+    }
+    // Whether the new password is good enough depends on the session's nick.
+    let pass = Pass {
+        new: Password::new(new),
+        current: current.first().map(Password::new),
+    };
+    Ok(pass.into())
+}
