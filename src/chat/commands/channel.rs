@@ -29,25 +29,27 @@ use crate::{
 };
 
 /// Carries out a change.
-pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
         Change::Join(channels) => {
             let mut names = channel_excerpt::NAMES;
-            act.for_each_target("JOIN", channels, |act, (name, key)| {
-                let channel = join(act, &name, key.as_deref())?;
-                channel_excerpt::show(act, &channel, &mut names)
+            context.for_each_target("JOIN", channels, |context, (name, key)| {
+                let channel = join(context, &name, key.as_deref())?;
+                channel_excerpt::show(context, &channel, &mut names)
             })
         }
-        Change::Part { channels, reason } => act.for_each_target("PART", channels, |act, name| {
-            part(act, &name, reason.as_deref())
-        }),
-        Change::Topic { channel, text } => set_topic(act, &channel, &text),
+        Change::Part { channels, reason } => {
+            context.for_each_target("PART", channels, |context, name| {
+                part(context, &name, reason.as_deref())
+            })
+        }
+        Change::Topic { channel, text } => set_topic(context, &channel, &text),
         Change::Kick {
             channel,
             nicks,
             reason,
-        } => kick(act, &channel, nicks, reason.as_deref()),
-        Change::Invite { nick, channel } => invite(act, &nick, &channel),
+        } => kick(context, &channel, nicks, reason.as_deref()),
+        Change::Invite { nick, channel } => invite(context, &nick, &channel),
     }
 }
 
@@ -75,16 +77,22 @@ pub fn longest_query_answer(query: &Query) -> usize {
 }
 
 /// PART of one channel. It fails with `no_such_channel` or `not_on_channel`.
-fn part(act: &mut CommandContext, name: &ChannelName, reason: Option<&str>) -> Result<()> {
-    let (channel, _) = act.own_channel(name)?;
+fn part(context: &mut CommandContext, name: &ChannelName, reason: Option<&str>) -> Result<()> {
+    let (channel, _) = context.own_channel(name)?;
     let with_reason: [&dyn std::fmt::Display; 2] = [&channel.name, &reason.unwrap_or_default()];
     let params = if reason.is_some() {
         &with_reason[..]
     } else {
         &with_reason[..1]
     };
-    let until = act.emit("PART", params, &[channel.id.into()])?;
-    lifecycle::leave_channel(act.tx, act.caller.session, channel.id, until, act.now)
+    let until = context.emit("PART", params, &[channel.id.into()])?;
+    lifecycle::leave_channel(
+        context.tx,
+        context.caller.session,
+        channel.id,
+        until,
+        context.now,
+    )
 }
 
 /// TOPIC without a text: 332 and 333, or 331. It fails with `no_such_channel` or `not_on_channel`.
@@ -105,13 +113,13 @@ fn topic(visibility: &Visibility, me: &Session, name: &ChannelName) -> Result<Ve
 
 /// TOPIC with a text. An empty text removes the topic. It fails with `no_such_channel`,
 /// `not_on_channel`, `chanop_needed` or `cannot_send_to_channel`.
-fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Result<()> {
-    let (channel, member) = act.own_channel(name)?;
+fn set_topic(context: &mut CommandContext, name: &ChannelName, text: &str) -> Result<()> {
+    let (channel, member) = context.own_channel(name)?;
     if channel.modes.has(Flag::TopicLocked) && !member.op {
         return Err(chanop_needed(&channel));
     }
     // A topic reaches the whole channel like a message, so a ban forbids it too.
-    if !member.op && !member.voice && ban::matches(act.tx, channel.id, &act.session)? {
+    if !member.op && !member.voice && ban::matches(context.tx, channel.id, &context.session)? {
         return Err(Error::new(
             Code::CannotSendToChannel,
             "you are banned from this channel",
@@ -120,15 +128,16 @@ fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Result
     }
     let topic = Topic {
         text: text.into(),
-        set_by: act.nick().to_string(),
-        set_at: act.now,
+        set_by: context.nick().to_string(),
+        set_at: context.now,
     };
     channel::set_topic(
-        act.tx,
+        context.tx,
         channel.id,
         Some(&topic).filter(|_| !text.is_empty()),
     )?;
-    act.emit("TOPIC", &[&channel.name, &text], &[channel.id.into()])
+    context
+        .emit("TOPIC", &[&channel.name, &text], &[channel.id.into()])
         .map(drop)
 }
 
@@ -136,58 +145,64 @@ fn set_topic(act: &mut CommandContext, name: &ChannelName, text: &str) -> Result
 /// replies. It fails with `no_such_channel`, `not_on_channel` or `chanop_needed`, or if no nick can
 /// be removed with the first refusal.
 fn kick(
-    act: &mut CommandContext,
+    context: &mut CommandContext,
     name: &ChannelName,
     nicks: TargetResults<Nick>,
     reason: Option<&str>,
 ) -> Result<()> {
-    let (channel, member) = act.own_channel(name)?;
+    let (channel, member) = context.own_channel(name)?;
     if !member.op {
         return Err(chanop_needed(&channel));
     }
-    let reason = reason.map_or_else(|| act.nick().to_string(), str::to_owned);
-    act.for_each_target("KICK", nicks, |act, nick| {
-        let victim = act.visibility.session(&nick)?;
+    let reason = reason.map_or_else(|| context.nick().to_string(), str::to_owned);
+    context.for_each_target("KICK", nicks, |context, nick| {
+        let victim = context.visibility.session(&nick)?;
         // The channel ends with its last member, so it may be gone before the second nick.
-        if membership::get(act.tx, channel.id, victim.id)?.is_none() {
+        if membership::get(context.tx, channel.id, victim.id)?.is_none() {
             return Err(not_in_channel(&victim.nick, &channel));
         }
-        let until = act.emit(
+        let until = context.emit(
             "KICK",
             &[&channel.name, &victim.nick, &reason],
             &[channel.id.into()],
         )?;
-        lifecycle::leave_channel(act.tx, victim.id, channel.id, until, act.now)
+        lifecycle::leave_channel(context.tx, victim.id, channel.id, until, context.now)
     })
 }
 
 /// INVITE. Inviting a session again sends no second event. It fails with `no_such_nick`,
 /// `no_such_channel`, `not_on_channel`, `chanop_needed` or `user_on_channel`.
-fn invite(act: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Result<()> {
-    let guest = act.visibility.session(nick)?;
-    let (channel, member) = act.own_channel(name)?;
+fn invite(context: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Result<()> {
+    let guest = context.visibility.session(nick)?;
+    let (channel, member) = context.own_channel(name)?;
     if channel.modes.has(Flag::InviteOnly) && !member.op {
         return Err(chanop_needed(&channel));
     }
-    if membership::get(act.tx, channel.id, guest.id)?.is_some() {
+    if membership::get(context.tx, channel.id, guest.id)?.is_some() {
         let detail = format!("{} is on {} already", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail)
             .about(&guest.nick)
             .about(&channel.name));
     }
-    let silenced = silence::silences(act.tx, guest.id, &act.session)?;
+    let silenced = silence::silences(context.tx, guest.id, &context.session)?;
     // A session that is invited already is not told again.
-    if invite::add(act.tx, channel.id, guest.id, silenced, log::head(act.tx)?)? {
-        let both: [TargetId; 2] = [act.caller.session.into(), guest.id.into()];
-        act.emit(
+    if invite::add(
+        context.tx,
+        channel.id,
+        guest.id,
+        silenced,
+        log::head(context.tx)?,
+    )? {
+        let both: [TargetId; 2] = [context.caller.session.into(), guest.id.into()];
+        context.emit(
             "INVITE",
             &[&guest.nick, &channel.name],
             if silenced { &both[..1] } else { &both },
         )?;
     }
-    act.reply(RPL_INVITING, &[&guest.nick, &channel.name]);
+    context.reply(RPL_INVITING, &[&guest.nick, &channel.name]);
     if let Some(away) = &guest.away {
-        act.reply(RPL_AWAY, &[&guest.nick, away]);
+        context.reply(RPL_AWAY, &[&guest.nick, away]);
     }
     Ok(())
 }

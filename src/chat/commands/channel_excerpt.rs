@@ -43,20 +43,21 @@ pub const NAMES: i64 = 200;
 
 /// Shows a channel that was joined. If the channel has more than `left` members, a reader shows it
 /// later. `left` is how many names the writer may still render for this JOIN.
-pub fn show(act: &mut CommandContext, channel: &Channel, left: &mut i64) -> Result<()> {
-    let members = membership::count_to(act.tx, channel.id, *left + 1)?;
+pub fn show(context: &mut CommandContext, channel: &Channel, left: &mut i64) -> Result<()> {
+    let members = membership::count_to(context.tx, channel.id, *left + 1)?;
     if members > *left {
-        let before = act.answer.replies.len();
-        act.answer.excerpts.push(Excerpt {
+        let before = context.answer.replies.len();
+        context.answer.excerpts.push(Excerpt {
             before,
             channel: channel.name.to_string(),
         });
         return Ok(());
     }
     *left -= members;
-    let mut replies = Replies::behind(&act.session, &act.answer.replies);
-    render(act.tx, &act.session, &mut replies, channel)?;
-    act.answer
+    let mut replies = Replies::behind(&context.session, &context.answer.replies);
+    render(context.tx, &context.session, &mut replies, channel)?;
+    context
+        .answer
         .replies
         .extend(replies.finish("JOIN", &channel.name));
     Ok(())

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Carries out a change.
-pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
-        Change::Quit(reason) => quit(act, reason.as_deref()),
+        Change::Quit(reason) => quit(context, reason.as_deref()),
     }
 }
 
@@ -53,23 +53,23 @@ fn acknowledge(tx: &Read, id: EventId) -> Result<Vec<Reply>> {
 }
 
 /// QUIT: this client leaves. Other sessions are told only if it was the session's last device.
-fn quit(act: &mut CommandContext, reason: Option<&str>) -> Result<()> {
-    let caller = act.caller;
+fn quit(context: &mut CommandContext, reason: Option<&str>) -> Result<()> {
+    let caller = context.caller;
     // Every channel of the session would see the message. A client that may not write to all of
     // them leaves without one.
     let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
     let words = reason.filter(|_| may_speak).map(|text| QuitMessage {
         text,
-        app: act.app().map(str::to_owned),
+        app: context.app().map(str::to_owned),
     });
     let ended = lifecycle::end_client(
-        act.tx,
+        context.tx,
         caller.session,
         caller.client,
         EndReason::Quit,
         words,
-        act.now,
+        context.now,
     )?;
-    act.answer.ids.extend(ended);
+    context.answer.ids.extend(ended);
     Ok(())
 }

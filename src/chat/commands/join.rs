@@ -15,75 +15,79 @@ use crate::{
 /// For a confined caller, channels outside its grant do not exist and cannot be created. It fails
 /// with `no_such_channel`, `too_many_channels`, `bad_channel_name`, `channel_name_confusable`, or
 /// the refusal of [`admit`].
-pub fn join(act: &mut CommandContext, name: &ChannelName, key: Option<&str>) -> Result<Channel> {
-    let me = act.caller.session;
-    act.visibility.require(name)?;
-    let found = act.visibility.find_channel(name)?;
+pub fn join(
+    context: &mut CommandContext,
+    name: &ChannelName,
+    key: Option<&str>,
+) -> Result<Channel> {
+    let me = context.caller.session;
+    context.visibility.require(name)?;
+    let found = context.visibility.find_channel(name)?;
     let on_it = match &found {
-        Some(channel) => membership::get(act.tx, channel.id, me)?.is_some(),
+        Some(channel) => membership::get(context.tx, channel.id, me)?.is_some(),
         None => false,
     };
     if let Some(channel) = found.as_ref().filter(|_| on_it) {
         return Ok(channel.clone());
     }
-    if membership::channels_of(act.tx, me)?.len() >= act.limits.max_channels {
+    if membership::channels_of(context.tx, me)?.len() >= context.limits.max_channels {
         let detail = format!(
             "a session is on at most {} channels",
-            act.limits.max_channels
+            context.limits.max_channels
         );
         return Err(Error::new(Code::TooManyChannels, detail).about(name));
     }
     let first = found.is_none();
     let channel = match found {
         Some(channel) => {
-            admit(act, &channel, key)?;
+            admit(context, &channel, key)?;
             channel
         }
-        None => create(act, name)?,
+        None => create(context, name)?,
     };
     let id = channels::join(
-        act.tx,
+        context.tx,
         me,
         channel.id,
         first,
-        act.draft("JOIN", &[&channel.name]),
+        context.draft("JOIN", &[&channel.name]),
     )?;
-    act.answer.ids.push(id);
+    context.answer.ids.push(id);
     if first && channel.modes.has(Flag::History) {
-        channels::open_history(act.tx, channel.id, id)?;
+        channels::open_history(context.tx, channel.id, id)?;
     }
     // A JOIN does not say that a session is away, so the members learn it from an AWAY (IRCv3
     // away-notify).
-    if let Some(text) = act.session.away.clone().filter(|_| !first) {
-        act.emit("AWAY", &[&text], &[channel.id.into()])?;
+    if let Some(text) = context.session.away.clone().filter(|_| !first) {
+        context.emit("AWAY", &[&text], &[channel.id.into()])?;
     }
-    op_succession::consider(act.tx, channel.id, me, act.now)?;
+    op_succession::consider(context.tx, channel.id, me, context.now)?;
     Ok(channel)
 }
 
 /// Creates a channel, unless its name looks like another channel's.
-fn create(act: &CommandContext, name: &ChannelName) -> Result<Channel> {
+fn create(context: &CommandContext, name: &ChannelName) -> Result<Channel> {
     name.check_new()?;
-    if act.lookalikes.has_one_of(act.tx, name)? {
+    if context.lookalikes.has_one_of(context.tx, name)? {
         // The answer does not say which channel, because that one may be hidden.
         let detail = "this name looks like the name of another channel";
         return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
     }
     let mut modes = Modes::new();
-    modes.set(Flag::History, act.limits.channel_history);
-    channels::make(act.tx, name, modes, act.now)
+    modes.set(Flag::History, context.limits.channel_history);
+    channels::make(context.tx, name, modes, context.now)
 }
 
 /// Checks that the channel's bans and modes let this session in, and uses up its invitation.
 ///
 /// The member limit is checked last, so that only a session that would be let in otherwise learns
 /// that the channel is full.
-fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<()> {
+fn admit(context: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
-    if ban::matches(act.tx, channel.id, &act.session)? {
+    if ban::matches(context.tx, channel.id, &context.session)? {
         return refuse(Code::BannedFromChannel, "you are banned from this channel");
     }
-    if let Some(refusal) = act.key_refusals.of(&channel.name) {
+    if let Some(refusal) = context.key_refusals.of(&channel.name) {
         return Err(refusal);
     }
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
@@ -93,14 +97,14 @@ fn admit(act: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<(
         );
     }
     if channel.modes.has(Flag::InviteOnly)
-        && !invite::is_pending(act.tx, channel.id, act.caller.session)?
+        && !invite::is_pending(context.tx, channel.id, context.caller.session)?
     {
         return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
     }
     if let Some(limit) = channel.modes.limit
-        && membership::count(act.tx, channel.id)? >= i64::from(limit)
+        && membership::count(context.tx, channel.id)? >= i64::from(limit)
     {
         return refuse(Code::ChannelIsFull, "this channel is full");
     }
-    invite::remove(act.tx, channel.id, act.caller.session)
+    invite::remove(context.tx, channel.id, context.caller.session)
 }

@@ -27,16 +27,16 @@ use crate::{
 };
 
 /// Carries out a change.
-pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
         Change::Privmsg { targets, text, to } => {
-            act.for_each_target("PRIVMSG", targets, |act, target| {
-                send(act, "PRIVMSG", &target, &text, to)
+            context.for_each_target("PRIVMSG", targets, |context, target| {
+                send(context, "PRIVMSG", &target, &text, to)
             })
         }
-        Change::Notice { targets, text, to } => notice(act, targets, &text, to),
-        Change::Silence(mask, on) => silence::change(act, mask, on),
-        Change::MarkRead { target, id, to } => read_marker::mark_read(act, &target, to, id),
+        Change::Notice { targets, text, to } => notice(context, targets, &text, to),
+        Change::Silence(mask, on) => silence::change(context, mask, on),
+        Change::MarkRead { target, id, to } => read_marker::mark_read(context, &target, to, id),
     }
 }
 
@@ -76,7 +76,7 @@ pub fn longest_query_answer(query: &Query) -> usize {
 ///
 /// It also fails with `no_such_channel`, `no_such_nick` or `cannot_send_to_channel`.
 fn send(
-    act: &mut CommandContext,
+    context: &mut CommandContext,
     command: &'static str,
     target: &Target,
     text: &str,
@@ -84,20 +84,21 @@ fn send(
 ) -> Result<()> {
     match target {
         Target::Channel(name) => {
-            let channel = act.visibility.channel(name)?;
-            let on_it = may_speak(act, &channel)?;
+            let channel = context.visibility.channel(name)?;
+            let on_it = may_speak(context, &channel)?;
             let mut targets = vec![channel.id.into()];
             if !on_it {
                 // Without +n a session may speak from outside. The sender's own clients receive the
                 // message too.
-                targets.push(act.caller.session.into());
+                targets.push(context.caller.session.into());
             }
             let to = Recipient::Channel(channel.id);
-            act.emit_message(command, to, &[&channel.name, &text], &targets)
+            context
+                .emit_message(command, to, &[&channel.name, &text], &targets)
                 .map(drop)
         }
         Target::Nick(nick) => {
-            let other = act.visibility.correspondent(nick)?;
+            let other = context.visibility.correspondent(nick)?;
             if to.is_some_and(|to| to != other.id) {
                 return Err(
                     Error::new(Code::NickReassigned, "another session has this nick now")
@@ -105,9 +106,9 @@ fn send(
                 );
             }
             let params: [&dyn Display; 2] = [&other.nick, &text];
-            let me = act.caller.session;
-            let message = if store::silence::silences(act.tx, other.id, &act.session)? {
-                act.emit_message(
+            let me = context.caller.session;
+            let message = if store::silence::silences(context.tx, other.id, &context.session)? {
+                context.emit_message(
                     command,
                     Recipient::Silencing(other.id),
                     &params,
@@ -115,16 +116,20 @@ fn send(
                 )?
             } else {
                 let targets = [me.into(), other.id.into()];
-                let message =
-                    act.emit_message(command, Recipient::Session(other.id), &params, &targets)?;
+                let message = context.emit_message(
+                    command,
+                    Recipient::Session(other.id),
+                    &params,
+                    &targets,
+                )?;
                 if other.id != me {
-                    conversation::note_received(act.tx, other.id, me, message)?;
+                    conversation::note_received(context.tx, other.id, me, message)?;
                 }
                 message
             };
-            conversation::note_written(act.tx, me, other.id, message)?;
+            conversation::note_written(context.tx, me, other.id, message)?;
             if let Some(away) = other.away.as_ref().filter(|_| command == "PRIVMSG") {
-                act.reply(RPL_AWAY, &[&other.nick, away]);
+                context.reply(RPL_AWAY, &[&other.nick, away]);
             }
             Ok(())
         }
@@ -133,13 +138,13 @@ fn send(
 
 /// NOTICE. Nothing is ever answered to it, not even that it reached nobody (RFC 1459 §4.4.2).
 fn notice(
-    act: &mut CommandContext,
+    context: &mut CommandContext,
     targets: TargetResults<Target>,
     text: &str,
     to: Option<SessionId>,
 ) -> Result<()> {
     for target in targets.into_iter().flatten() {
-        match send(act, "NOTICE", &target, text, to) {
+        match send(context, "NOTICE", &target, text, to) {
             Err(error) if error.is_failure() => return Err(error),
             _ => {}
         }
@@ -149,13 +154,13 @@ fn notice(
 
 /// Checks that the session may speak on a channel, and returns whether it is a member. It fails
 /// with `cannot_send_to_channel`.
-fn may_speak(act: &CommandContext, channel: &Channel) -> Result<bool> {
-    let member = membership::get(act.tx, channel.id, act.caller.session)?;
+fn may_speak(context: &CommandContext, channel: &Channel) -> Result<bool> {
+    let member = membership::get(context.tx, channel.id, context.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
     let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
         || (!standing
             && (channel.modes.has(Flag::Moderated)
-                || ban::matches(act.tx, channel.id, &act.session)?));
+                || ban::matches(context.tx, channel.id, &context.session)?));
     if silenced {
         return Err(
             Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name),

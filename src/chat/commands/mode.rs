@@ -37,9 +37,9 @@ const MAX_BANS: usize = 100;
 type Effect = (bool, char, Option<String>);
 
 /// Carries out a change.
-pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
-        Change::Modes { channel, changes } => change_modes(act, &channel, changes),
+        Change::Modes { channel, changes } => change_modes(context, &channel, changes),
     }
 }
 
@@ -71,11 +71,11 @@ pub fn longest_query_answer(query: &Query) -> usize {
 /// error numerics among the replies. It fails with `no_such_channel`, `not_on_channel` or
 /// `chanop_needed`, or, if nothing else happened, with the first refusal.
 fn change_modes(
-    act: &mut CommandContext,
+    context: &mut CommandContext,
     name: &ChannelName,
     changes: Vec<ModeChange>,
 ) -> Result<()> {
-    let (mut channel, member) = act.own_channel(name)?;
+    let (mut channel, member) = context.own_channel(name)?;
     let had_history = channel.modes.has(Flag::History);
     let mut effects: Vec<Effect> = Vec::new();
     let mut first_refusal = None;
@@ -84,37 +84,37 @@ fn change_modes(
         let result = match change {
             ModeChange::ListBans => {
                 if !std::mem::replace(&mut listed, true) {
-                    let replies = bans(act.tx, &act.session, &channel)?;
-                    act.answer.replies.extend(replies);
+                    let replies = bans(context.tx, &context.session, &channel)?;
+                    context.answer.replies.extend(replies);
                 }
                 continue;
             }
             _ if !member.op => return Err(chanop_needed(&channel)),
-            change => apply(act, &mut channel, change),
+            change => apply(context, &mut channel, change),
         };
         match result {
             Ok(effect) => effects.extend(effect),
-            Err(error) => act.refuse("MODE", error, &mut first_refusal)?,
+            Err(error) => context.refuse("MODE", error, &mut first_refusal)?,
         }
     }
     if effects.is_empty() {
         return first_refusal.filter(|_| !listed).map_or(Ok(()), Err);
     }
-    channel::set_modes(act.tx, channel.id, &channel.modes)?;
+    channel::set_modes(context.tx, channel.id, &channel.modes)?;
     let rendered = render_changes(&effects);
     let mut params: Vec<&dyn std::fmt::Display> = vec![&channel.name];
     params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
-    let id = act.emit("MODE", &params, &[channel.id.into()])?;
+    let id = context.emit("MODE", &params, &[channel.id.into()])?;
     match (had_history, channel.modes.has(Flag::History)) {
-        (false, true) => channels::open_history(act.tx, channel.id, id),
-        (true, false) => channel_history::close(act.tx, channel.id, id),
+        (false, true) => channels::open_history(context.tx, channel.id, id),
+        (true, false) => channel_history::close(context.tx, channel.id, id),
         _ => Ok(()),
     }
 }
 
 /// Carries out one change. `None` if it changes nothing.
 fn apply(
-    act: &CommandContext,
+    context: &CommandContext,
     channel: &mut Channel,
     change: ModeChange,
 ) -> Result<Option<Effect>> {
@@ -133,23 +133,23 @@ fn apply(
         ModeChange::Limit(None) => modes.limit.take().map(|_| (false, 'l', None)),
         ModeChange::Key(_) | ModeChange::Limit(_) => None,
         ModeChange::Op(nick, on) => {
-            let member = standing(act, channel, &nick)?;
+            let member = standing(context, channel, &nick)?;
             if member.op == on {
                 return Ok(None);
             }
-            if !on && membership::ops(act.tx, channel.id, 2)? == 1 {
+            if !on && membership::ops(context.tx, channel.id, 2)? == 1 {
                 return Err(last_op(&member.nick, channel));
             }
-            membership::set_op(act.tx, channel.id, member.session, on)?;
+            membership::set_op(context.tx, channel.id, member.session, on)?;
             Some((on, 'o', Some(member.nick.to_string())))
         }
         ModeChange::Voice(nick, on) => {
-            let member = standing(act, channel, &nick)?;
-            membership::set_voice(act.tx, channel.id, member.session, on)?;
+            let member = standing(context, channel, &nick)?;
+            membership::set_voice(context.tx, channel.id, member.session, on)?;
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
-        ModeChange::Ban(mask, true) => add_ban(act, channel, mask)?,
-        ModeChange::Ban(mask, false) => ban::remove(act.tx, channel.id, &mask)?
+        ModeChange::Ban(mask, true) => add_ban(context, channel, mask)?,
+        ModeChange::Ban(mask, false) => ban::remove(context.tx, channel.id, &mask)?
             .then(|| (false, 'b', Some(mask.as_str().to_owned()))),
         ModeChange::ListBans => None,
     })
@@ -163,8 +163,8 @@ fn last_op(nick: &Nick, channel: &Channel) -> Error {
     Error::new(Code::ChanopNeeded, detail).about(&channel.name)
 }
 
-fn add_ban(act: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
-    let bans = ban::list(act.tx, channel.id)?;
+fn add_ban(context: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
+    let bans = ban::list(context.tx, channel.id)?;
     if bans.len() >= MAX_BANS
         && !bans
             .iter()
@@ -175,19 +175,19 @@ fn add_ban(act: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option
             .about(&channel.name)
             .about('b'));
     }
-    let mask = act.visibility.mask(mask)?;
+    let mask = context.visibility.mask(mask)?;
     let ban = Ban {
         mask,
-        set_by: act.nick().to_string(),
-        set_at: act.now,
+        set_by: context.nick().to_string(),
+        set_at: context.now,
     };
-    let added = ban::add(act.tx, channel.id, &ban)?;
+    let added = ban::add(context.tx, channel.id, &ban)?;
     Ok(added.then(|| (true, 'b', Some(ban.mask.mask.as_str().to_owned()))))
 }
 
-fn standing(act: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Member> {
-    let session = act.visibility.session(nick)?;
-    membership::get(act.tx, channel.id, session.id)?
+fn standing(context: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Member> {
+    let session = context.visibility.session(nick)?;
+    membership::get(context.tx, channel.id, session.id)?
         .ok_or_else(|| not_in_channel(&session.nick, channel))
 }
 

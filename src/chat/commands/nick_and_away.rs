@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// Carries out a change.
-pub fn change(act: &mut CommandContext, change: Change) -> Result<()> {
+pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
-        Change::Nick(nick) => rename(act, nick),
-        Change::Away(text) => away(act, text.as_deref()),
+        Change::Nick(nick) => rename(context, nick),
+        Change::Away(text) => away(context, text.as_deref()),
     }
 }
 
@@ -26,35 +26,35 @@ pub fn longest_answer(change: &Change) -> usize {
 
 /// NICK: one event to everyone in [`audience::of`]. It fails with `nickname_in_use`, and with
 /// `insufficient_scope` for a confined caller.
-fn rename(act: &mut CommandContext, nick: Nick) -> Result<()> {
-    if nick.as_str() == act.nick().as_str() {
+fn rename(context: &mut CommandContext, nick: Nick) -> Result<()> {
+    if nick.as_str() == context.nick().as_str() {
         return Ok(());
     }
-    act.visibility.require_unrestricted()?;
-    session::rename(act.tx, &act.session, &nick)?;
-    let targets = audience::of(act.tx, &act.session)?;
-    act.emit("NICK", &[&nick], &targets)?;
+    context.visibility.require_unrestricted()?;
+    session::rename(context.tx, &context.session, &nick)?;
+    let targets = audience::of(context.tx, &context.session)?;
+    context.emit("NICK", &[&nick], &targets)?;
     // A ban that matched the old nick may not match the new one, so this session may now become op.
-    for channel in membership::channels_of(act.tx, act.caller.session)? {
-        op_succession::consider(act.tx, channel, act.caller.session, act.now)?;
+    for channel in membership::channels_of(context.tx, context.caller.session)? {
+        op_succession::consider(context.tx, channel, context.caller.session, context.now)?;
     }
     Ok(())
 }
 
 /// AWAY: sets the away message, or removes it with `None`. It fails with `insufficient_scope` for a
 /// confined caller.
-fn away(act: &mut CommandContext, text: Option<&str>) -> Result<()> {
-    let targets = act.around()?;
-    if act.session.away.as_deref() != text {
-        session::set_away(act.tx, act.caller.session, text)?;
+fn away(context: &mut CommandContext, text: Option<&str>) -> Result<()> {
+    let targets = context.around()?;
+    if context.session.away.as_deref() != text {
+        session::set_away(context.tx, context.caller.session, text)?;
         match &text {
-            Some(text) => act.emit("AWAY", &[text], &targets)?,
-            None => act.emit("AWAY", &[], &targets)?,
+            Some(text) => context.emit("AWAY", &[text], &targets)?,
+            None => context.emit("AWAY", &[], &targets)?,
         };
     }
     match text {
-        Some(_) => act.reply(RPL_NOWAWAY, &[&"You have been marked as being away"]),
-        None => act.reply(RPL_UNAWAY, &[&"You are no longer marked as being away"]),
+        Some(_) => context.reply(RPL_NOWAWAY, &[&"You have been marked as being away"]),
+        None => context.reply(RPL_UNAWAY, &[&"You are no longer marked as being away"]),
     }
     Ok(())
 }

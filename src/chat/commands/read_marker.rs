@@ -12,27 +12,28 @@ use crate::{
 /// Moves the read marker forward and tells the session's clients. It never moves back. It fails
 /// with `invalid_cursor`, `no_such_channel`, `not_on_channel` or `no_such_nick`.
 pub fn mark_read(
-    act: &mut CommandContext,
+    context: &mut CommandContext,
     target: &Target,
     to: Option<SessionId>,
     id: EventId,
 ) -> Result<()> {
-    log::require_issued(act.tx, id)?;
-    let marked = Marked::find(&act.visibility, &act.session, target, to)?;
-    let me = act.caller.session;
+    log::require_issued(context.tx, id)?;
+    let marked = Marked::find(&context.visibility, &context.session, target, to)?;
+    let me = context.caller.session;
     // A missing marker is at 0.
-    if id.0 > 0 && marked.advance(act.tx, me, id)? {
+    if id.0 > 0 && marked.advance(context.tx, me, id)? {
         let (name, own) = (&marked.name, [me.into()]);
         match marked.place {
             // Another session may have its nick by now, so the event names the session too.
             Place::Conversation { other, ended: true } => {
-                act.emit("MARKREAD", &[name, &id, &other], &own)?
+                context.emit("MARKREAD", &[name, &id, &other], &own)?
             }
-            _ => act.emit("MARKREAD", &[name, &id], &own)?,
+            _ => context.emit("MARKREAD", &[name, &id], &own)?,
         };
     }
-    let mark = marked.get(act.tx, me)?;
-    act.answer
+    let mark = marked.get(context.tx, me)?;
+    context
+        .answer
         .replies
         .push(Reply::command("MARKREAD", &[&marked.name, &mark]));
     Ok(())

@@ -16,10 +16,10 @@ const MAX_MASKS: usize = 64;
 
 /// Adds or removes a mask and tells the session's clients. A change that changes nothing causes no
 /// event. It fails with `silence_list_full`.
-pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
-    let me = act.caller.session;
+pub fn change(context: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
+    let me = context.caller.session;
     let changed = if on {
-        let known = silence::list(act.tx, me)?;
+        let known = silence::list(context.tx, me)?;
         if known.len() >= MAX_MASKS
             && !known
                 .iter()
@@ -29,13 +29,13 @@ pub fn change(act: &mut CommandContext, mask: Mask, on: bool) -> Result<()> {
                 format!("a session can have at most {MAX_MASKS} silence masks; remove one first");
             return Err(Error::new(Code::SilenceListFull, detail).about(mask.as_str()));
         }
-        silence::add(act.tx, me, &act.visibility.mask(mask.clone())?)?
+        silence::add(context.tx, me, &context.visibility.mask(mask.clone())?)?
     } else {
-        silence::remove(act.tx, me, &mask)?
+        silence::remove(context.tx, me, &mask)?
     };
     if changed {
         let sign = if on { '+' } else { '-' };
-        act.emit(
+        context.emit(
             "SILENCE",
             &[&format!("{sign}{}", mask.as_str())],
             &[me.into()],
