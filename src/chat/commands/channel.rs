@@ -179,7 +179,7 @@ fn invite(context: &mut CommandContext, nick: &Nick, name: &ChannelName) -> Resu
         return Err(chanop_needed(&channel));
     }
     if membership::get(context.tx, channel.id, guest.id)?.is_some() {
-        let detail = format!("{} is on {} already", guest.nick, channel.name);
+        let detail = format!("{} is already on {}", guest.nick, channel.name);
         return Err(Error::new(Code::UserOnChannel, detail)
             .about(&guest.nick)
             .about(&channel.name));

@@ -32,7 +32,7 @@ pub fn join(
     }
     if membership::channels_of(context.tx, me)?.len() >= context.limits.max_channels {
         let detail = format!(
-            "a session is on at most {} channels",
+            "a session can be on at most {} channels; leave one first",
             context.limits.max_channels
         );
         return Err(Error::new(Code::TooManyChannels, detail).about(name));
@@ -70,7 +70,8 @@ fn create(context: &CommandContext, name: &ChannelName) -> Result<Channel> {
     name.check_new()?;
     if context.lookalikes.has_one_of(context.tx, name)? {
         // The answer does not say which channel, because that one may be hidden.
-        let detail = "this name looks like the name of another channel";
+        let detail = "this name looks too much like the name of another channel; choose a different \
+                      one";
         return Err(Error::new(Code::ChannelNameConfusable, detail).about(name));
     }
     let mut modes = Modes::new();
@@ -93,13 +94,16 @@ fn admit(context: &CommandContext, channel: &Channel, key: Option<&str>) -> Resu
     if channel.modes.key.is_some() && channel.modes.key.as_deref() != key {
         return refuse(
             Code::BadChannelKey,
-            "this channel wants a key, and this is not it",
+            "this channel has a key, and the key is missing or wrong",
         );
     }
     if channel.modes.has(Flag::InviteOnly)
         && !invite::is_pending(context.tx, channel.id, context.caller.session)?
     {
-        return refuse(Code::InviteOnlyChannel, "this channel is by invitation");
+        return refuse(
+            Code::InviteOnlyChannel,
+            "this channel can be joined only by invitation",
+        );
     }
     if let Some(limit) = channel.modes.limit
         && membership::count(context.tx, channel.id)? >= i64::from(limit)

@@ -215,13 +215,13 @@ fn user_modes(me: &Session, nick: &Nick, changes: Option<&str>) -> Result<Vec<Re
     if nick.folded() != me.nick.folded() {
         return Err(Error::new(
             Code::UsersDontMatch,
-            "cannot show or change modes for other users",
+            "you cannot see or change the modes of another user",
         ));
     }
     match changes {
         Some(_) => Err(Error::new(
             Code::UnknownUserMode,
-            "there are no user modes here",
+            "this server has no user modes",
         )),
         None => Ok(vec![Reply::numeric(RPL_UMODEIS, &me.nick, &[&"+"])]),
     }
