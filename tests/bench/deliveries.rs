@@ -24,7 +24,7 @@ const CHANNEL: &str = "#bench";
 const TEXT: &str = "somebody says something that is about as long as what people say";
 
 /// A server, everybody who is connected to it, and what the sender says.
-struct Crowd {
+pub struct Crowd {
     _server: Server,
     sender: Receiver,
     receivers: Vec<Receiver>,
@@ -69,7 +69,11 @@ pub async fn measure(table: &mut Table) {
 }
 
 async fn rejoin() -> Crowd {
-    let server = Server::rejoin();
+    crowd_of(Server::rejoin()).await
+}
+
+/// Everybody who is connected to a Rejoin server, and a sender.
+pub async fn crowd_of(server: Server) -> Crowd {
     let people = people(server.address, "p", CLIENTS + 1, Some(CHANNEL)).await;
     let path = format!(
         "/api/v1/socket?after={}",
@@ -133,7 +137,7 @@ async fn ircd(server: Server) -> Crowd {
 
 impl Crowd {
     /// Deliveries a second.
-    async fn run(&mut self) -> f64 {
+    pub async fn run(&mut self) -> f64 {
         let started = Instant::now();
         self.deliver(MESSAGES).await;
         (MESSAGES * self.receivers.len()) as f64 / started.elapsed().as_secs_f64()

@@ -28,6 +28,7 @@ mod server;
 mod snapshot;
 mod start;
 mod table;
+mod versions;
 mod wire;
 
 fn main() {
@@ -79,7 +80,7 @@ fn main() {
 }
 
 /// What can be named, and whether it runs without being named.
-const MEASURES: [(&str, bool); 15] = [
+const MEASURES: [(&str, bool); 16] = [
     ("snapshot", true),
     ("messages", true),
     ("members", true),
@@ -89,6 +90,7 @@ const MEASURES: [(&str, bool); 15] = [
     ("logins", true),
     ("passwords", true),
     ("start", false),
+    ("versions", false),
     // All of these by the name `abuse`.
     (abuse::NAMES[0], false),
     (abuse::NAMES[1], false),
@@ -109,6 +111,7 @@ async fn measure(name: &str, table: &mut Table) {
         "logins" => logins::measure(table).await,
         "passwords" => passwords::measure(table).await,
         "start" => start::measure(table).await,
+        "versions" => versions::measure(table).await,
         name if abuse::NAMES.contains(&name) => abuse::measure(name, table).await,
         _ => unreachable!("the names are those of the list"),
     }

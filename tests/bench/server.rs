@@ -33,7 +33,12 @@ impl Server {
 
     /// Rejoin on the database `rejoin.db` in a folder.
     pub fn rejoin_in(dir: TempDir) -> Self {
-        let mut command = pinned(env!("CARGO_BIN_EXE_rejoin"));
+        Self::build_of_rejoin(env!("CARGO_BIN_EXE_rejoin").as_ref(), dir)
+    }
+
+    /// A build of Rejoin, this one or another, on the database `rejoin.db` in a folder.
+    pub fn build_of_rejoin(program: &Path, dir: TempDir) -> Self {
+        let mut command = pinned(program);
         command.args([
             "--listen",
             "127.0.0.1:0",
