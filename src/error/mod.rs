@@ -138,8 +138,7 @@ impl Error {
     /// temporary, so the caller may try again. The log gets the cause.
     pub fn storage(cause: impl fmt::Display) -> Self {
         if let Some(left_out) = STORAGE.next_line() {
-            tracing::error!(%cause, left_out, "a request failed because the database could not be \
-                                             read or written");
+            tracing::error!(%cause, left_out, "a request failed because the database could not be read or written");
         }
         Self::retry(
             Code::StorageFailed,

@@ -16,7 +16,7 @@ use crate::http::{
 /// The description before the routes are added.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Rejoin", description = "Sessions that are rejoined from any device."),
+    info(title = "Rejoin", description = "An IRC-style chat server whose sessions are rejoined from any device by logging in."),
     modifiers(&Credentials),
     security(("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
     components(schemas(Problem, RefusalView)),
@@ -34,7 +34,8 @@ impl Modify for Credentials {
             "token",
             SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
         );
-        let about = "The access token of the user for whom an app acts, beside the app's own in Authorization.";
+        let about = "The access token of the user for whom an app acts. The app's own access token \
+                     is in Authorization.";
         let identity = ApiKeyValue::with_description(IDENTITY.as_str(), about);
         components
             .add_security_scheme("identity", SecurityScheme::ApiKey(ApiKey::Header(identity)));
@@ -45,9 +46,10 @@ impl Modify for Credentials {
     }
 }
 
-/// Describes the cookie, whose name the operator may choose.
+/// Describes the cookie. The operator may choose its name.
 pub fn describe_cookie(description: &mut openapi::OpenApi, name: &str) {
-    let cookie = ApiKeyValue::with_description(name, "Set by making a session and by logging in.");
+    let cookie =
+        ApiKeyValue::with_description(name, "Set when a session is created and at a login.");
     let components = description.components.get_or_insert_default();
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
 }

@@ -1,4 +1,4 @@
-//! What the server counts, for `/metrics`.
+//! The metrics of the server, for `/metrics`.
 
 use std::time::Duration;
 
@@ -79,13 +79,14 @@ impl Metrics {
         );
         registry.register(
             "http_request_seconds",
-            "Time to the answer's head, held polls included",
+            "Seconds from a request to the head of its answer, including the time for which a poll \
+             is held",
             seconds.clone(),
         );
         registry.register("commands", "Commands received", commands.clone());
         registry.register("logins", "Logins, by outcome", logins.clone());
-        registry.register("sessions", "LiveClient sessions", sessions.clone());
-        registry.register("clients", "LiveClient clients", clients.clone());
+        registry.register("sessions", "Live sessions", sessions.clone());
+        registry.register("clients", "Live clients", clients.clone());
         registry.register(
             "connections",
             "Held polls and open streams",
@@ -93,17 +94,17 @@ impl Metrics {
         );
         registry.register(
             "passwords",
-            "Passwords being hashed or waiting for it",
+            "Passwords that are being hashed or wait to be hashed",
             passwords.clone(),
         );
         registry.register(
             "disk_full",
-            "1 while the disk is full, so that nothing can be added",
+            "1 while the disk is full and requests that add data are refused, otherwise 0",
             disk_full.clone(),
         );
         registry.register(
             "reserve_bytes",
-            "What is left of the reserve for a full disk",
+            "Bytes that are left of the reserve for a full disk",
             reserve.clone(),
         );
         registry.register(
@@ -111,7 +112,7 @@ impl Metrics {
             "Open TCP connections",
             connection_limits.open.clone(),
         );
-        let refused = "TCP connections refused because their address had enough";
+        let refused = "TCP connections refused because their network had as many as it may";
         registry.register(
             "tcp_connections_refused",
             refused,
@@ -120,7 +121,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts an answered request: its status, and the time until its answer's head.
+    /// Counts an answered request by its status, and records the time until the head of its answer.
     pub fn answered(&self, status: StatusCode, time: Duration) {
         let status = status.as_u16().into();
         self.requests.get_or_create(&Status { status }).inc();
@@ -138,8 +139,7 @@ impl Metrics {
         self.logins.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// All metrics as text in the OpenMetrics format, with these values for what changes all the
-    /// time.
+    /// All metrics as text in the OpenMetrics format, with these gauges.
     ///
     /// Fails with `internal_error` if they cannot be written.
     pub fn render(&self, gauges: Gauges) -> Result<String> {
@@ -159,9 +159,9 @@ impl Metrics {
 
 /// Values that are read when the metrics are asked for.
 pub struct Gauges {
-    /// LiveClient sessions.
+    /// Live sessions.
     pub sessions: i64,
-    /// LiveClient clients.
+    /// Live clients.
     pub clients: usize,
     /// Held polls and open streams.
     pub connections: usize,

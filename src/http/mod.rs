@@ -1,5 +1,5 @@
-//! HTTP: the only layer that names `axum`, `hyper` and `cookie`, and the only one that writes
-//! bytes, but for the operator's control socket.
+//! HTTP: the only layer that names `axum`, `hyper` and `cookie`. Apart from the operator's control
+//! socket, it is the only one that writes bytes.
 //!
 //! A request takes this way:
 //!

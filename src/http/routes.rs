@@ -12,6 +12,7 @@ use crate::{
             socket,
         },
         description::Description,
+        extract::body::nothing_here,
         oauth::{authorize, device, metadata, revocations, tokens, userinfo},
         pages::{assets, device as device_page, login, login_qr_code},
         state::ServerState,
@@ -71,7 +72,7 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         .routes(routes!(assets::change_password))
         // The description has no notation for a path of several segments: it says `{name}`.
         .route("/assets/{*name}", get(assets::asset))
-        .fallback(|| async { Error::new(Code::NotFound, "there is nothing at this address") })
+        .fallback(|| async { nothing_here() })
         .split_for_parts();
     let router = router.method_not_allowed_fallback(|| async {
         Error::new(Code::MethodNotAllowed, "this address has no such method")

@@ -1,4 +1,4 @@
-//! What requests can reach: the router's state.
+//! The router's state, which requests can reach.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -22,36 +22,35 @@ use crate::{
 
 /// The router's state. A clone shares the same [`Parts`].
 ///
-/// Handlers take a part of it by name where that is all they need: `State<Arc<Chat>>`,
-/// `State<Clock>`.
+/// A handler that needs only a part takes that part: `State<Arc<Chat>>`, `State<Clock>`.
 #[derive(Clone)]
 pub struct ServerState(Arc<Parts>);
 
 /// The parts of a running server.
 pub struct Parts {
-    /// What chat and oauth share: the store, the callers, the limits.
+    /// The part that chat and oauth share: the store, the callers, the limits.
     pub core: Arc<Core>,
     /// The rules of channels, messages and delivery.
     pub chat: Arc<Chat>,
     /// Wakes resource servers that follow revocations.
     pub revocation_feed: Arc<RevocationFeed>,
-    /// Where the time comes from.
+    /// The source of the time.
     pub clock: Clock,
-    /// The origins that are this server's, and the name of its cookie.
+    /// The server's own origins, and the name of its cookie.
     pub own_origins: OwnOrigins,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
-    /// How many connections each network has, and how many there may be.
+    /// The connections of each network, and their limits.
     pub connection_limits: Arc<ConnectionLimits>,
-    /// How many bytes of long responses are on their way to each network.
+    /// The bytes of long responses that are being sent to each network.
     pub response_limits: Arc<ResponseLimits>,
     /// Whether a network has a limit on its connections.
     pub limits_networks: bool,
     /// How long a peer may keep a connection waiting.
     pub patience: Patience,
-    /// How many commands and bytes each session has sent of late.
+    /// The commands and bytes that each session has sent recently.
     pub flood_limits: FloodLimits,
-    /// What `/metrics` shows.
+    /// The metrics for `/metrics`.
     pub metrics: Metrics,
     /// Rendered pages of the public channel list.
     pub channel_list_cache: ChannelListCache,

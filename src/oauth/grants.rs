@@ -82,13 +82,18 @@ pub async fn withdraw(
     .await
 }
 
+/// The error `not_found`: the session has no live grant with this id.
+pub fn no_such_grant() -> Error {
+    Error::new(Code::NotFound, "this session has no such grant")
+}
+
 /// Revokes one of the session's grants, with its tokens and its client. Fails with `not_found` if
 /// the session has no such grant.
 pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     core.write_as(caller, Priority::Essential, move |tx| {
         if grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
-            return Err(Error::new(Code::NotFound, "this session has no such grant"));
+            return Err(no_such_grant());
         }
         lifecycle::end_grant(tx, id, EndReason::Revoked, now)
     })

@@ -133,8 +133,7 @@ impl Core {
             // A full disk is logged elsewhere already.
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
-                tracing::warn!(%error, %client, "could not record that a client has used its new \
-                                                 secret; the next request tries again")
+                tracing::warn!(%error, %client, "could not record that a client has used its new secret; the next request tries again")
             }
         }
     }
@@ -151,8 +150,7 @@ impl Core {
             Ok(()) => token.settle(),
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
-                tracing::warn!(%error, grant = %token.grant, "could not record the first use of a \
-                                                              token; the next request tries again")
+                tracing::warn!(%error, grant = %token.grant, "could not record the first use of a token; the next request tries again")
             }
         }
     }

@@ -182,7 +182,8 @@ impl Core {
     }
 }
 
-fn no_such_client() -> Error {
+/// The error `not_found`: the session has no live client with this id.
+pub fn no_such_client() -> Error {
     Error::new(Code::NotFound, "this session has no such client")
 }
 

@@ -35,7 +35,7 @@ pub(crate) use self::core::write_in_slot;
 pub use authenticate::{invalid_token, unauthenticated};
 pub use callers::LiveClient;
 pub use create::{AdmittedClient, insert as insert_session};
-pub use devices::insert as insert_client;
+pub use devices::{insert as insert_client, no_such_client};
 pub use limits::Limits;
 pub use live_check::require_live;
 pub use login::{

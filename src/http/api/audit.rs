@@ -1,4 +1,4 @@
-//! The audit log of one's own session.
+//! The audit log of the caller's own session.
 
 use std::sync::Arc;
 
@@ -24,18 +24,18 @@ use crate::{
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditParams {
-    /// Only what came before this line's id.
+    /// Only lines with ids smaller than this.
     #[param(value_type = Option<i64>, minimum = 0)]
     before: Option<String>,
-    /// Lines at most, 1 to 500.
+    /// The most lines in the answer, 1 to 500.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 
-/// What happened to this session: who came, from where, who failed to. Ascending, the last lines
-/// before one. Addresses are shown to devices that come by a cookie alone.
+/// The audit log of this session, for example logins and failed logins with their addresses: the
+/// last lines before an id, oldest first. Only devices with a cookie see addresses.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "session", params(AuditParams),
-    responses((status = 200, description = "Oldest first", body = [Entry]), Problems))]
+    responses((status = 200, description = "The lines, oldest first", body = [Entry]), Problems))]
 pub async fn list(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -50,7 +50,7 @@ pub async fn list(
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let live = caller.allowed(Scope::SessionManage)?;
     let mut lines = core.own_audit(live, before as i64, limit as usize).await?;
-    // A program may manage a session for its user without knowing where that user is.
+    // A program that manages a session need not know where its user is.
     if live.caller.grant.is_some() {
         lines.iter_mut().for_each(|line| line.address = None);
     }

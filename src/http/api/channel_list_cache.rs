@@ -1,4 +1,4 @@
-//! The pages of the public channel list, each rendered once for all who read it.
+//! The pages of the public channel list. Each is rendered once for all callers.
 
 use std::{
     collections::HashMap,
@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::chat::channel_list::{ChannelList, From};
 
-/// Pages that are kept as they were rendered, and their bytes in all. More are rendered for each
-/// caller.
+/// The most rendered pages that are kept, and the most bytes of all of them. Any further page is
+/// rendered for its caller alone.
 const PAGES: usize = 256;
 const BYTES: usize = 4 * 1024 * 1024;
 
@@ -22,18 +22,18 @@ const BYTES: usize = 4 * 1024 * 1024;
 #[derive(Serialize, ToSchema)]
 pub struct Page<'l> {
     channels: Vec<PublicChannel<'l>>,
-    /// What `after` is for the next page; null: there is none.
+    /// The value of `after` for the next page. `null` if this is the last page.
     next: Option<String>,
-    /// Whether there are channels that are not in the list; it has the 10,000 largest.
+    /// Whether some channels are missing, because the list has only the 10,000 largest.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
 
-/// A channel as anyone may see it.
+/// A channel as everybody may see it.
 #[derive(Serialize, ToSchema)]
 pub struct PublicChannel<'l> {
     name: &'l str,
-    /// How many are on it; absent if the channel does not tell outsiders.
+    /// The number of members. Absent if the channel hides it from other sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     members: Option<i64>,
@@ -42,8 +42,8 @@ pub struct PublicChannel<'l> {
     topic: Option<&'l str>,
 }
 
-/// The pages of the latest list that were asked for, each rendered once: however many read them,
-/// however slowly, they share the bytes.
+/// The requested pages of the latest list. All readers of a page share its rendered bytes, however
+/// many and however slow they are.
 #[derive(Default)]
 pub struct ChannelListCache(Mutex<Rendered>);
 
@@ -54,14 +54,14 @@ struct Rendered {
     bytes: usize,
 }
 
-/// What a page is asked for by: where it begins, its length, and the text that names must contain.
+/// The key of a page: where it begins, its length, and the text that names must contain.
 pub type Asked = (From, usize, String);
 
 impl ChannelListCache {
-    /// A page, and whether it is kept.
+    /// A rendered page, and whether it is kept.
     pub fn of(&self, list: &Arc<ChannelList>, asked: Asked) -> (Bytes, bool) {
-        // Held while a page is rendered, never over an await: who asks for the same meanwhile
-        // shares it.
+        // The lock is held while a page is rendered, and never over an await. Callers that ask for
+        // the same page meanwhile share it.
         let mut rendered = self.0.lock();
         if !rendered.of.ptr_eq(&Arc::downgrade(list)) {
             *rendered = Rendered {
@@ -94,6 +94,6 @@ fn render(list: &ChannelList, (from, limit, matching): &Asked) -> Bytes {
         next: page.next,
         truncated: list.truncated,
     };
-    // Nothing in it can fail to be written.
+    // Serializing this type cannot fail.
     serde_json::to_vec(&page).unwrap_or_default().into()
 }

@@ -26,19 +26,19 @@ use crate::{
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// The `next` of the page before; or a name, and the channels behind it come in the order of
-    /// their names.
+    /// The `next` of the previous page. A channel name instead gives the channels after that name,
+    /// in the order of their names.
     after: Option<String>,
-    /// Channels at most, 1 to 500.
+    /// The most channels in the answer, 1 to 500.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
-    /// Only channels whose name has this in it, in whatever ASCII case.
+    /// Only channels whose name contains this text, ignoring ASCII case.
     #[serde(rename = "match")]
     matching: Option<String>,
 }
 
-/// The public list of channels, at most a second old. The largest come first, unless `after` is a
-/// name.
+/// The public list of channels, at most a second old. The largest channels come first, unless
+/// `after` is a name.
 #[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", params(ListParams),
     responses((status = 200, description = "A page of the list", body = Page), PublicProblems, StoreProblems, Malformed))]
 pub async fn list(
@@ -53,7 +53,7 @@ pub async fn list(
     let matching = params.matching.unwrap_or_default();
     if matching.len() > CHANNEL_LIMIT {
         return Err(Error::malformed(format!(
-            "match has at most {CHANNEL_LIMIT} bytes"
+            "`match` must have at most {CHANNEL_LIMIT} bytes"
         )));
     }
     let list = server.chat.channel_list().await?;

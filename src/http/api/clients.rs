@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    error::{Code, Error, Result},
+    error::Result,
     http::{
         errors::problem::{NotFound, Problems, Throttled, TimedOut},
         extract::{
@@ -25,12 +25,12 @@ use crate::{
     model::{
         CLIENT_NAME_LIMIT, ClientId, ClientView, Scope, checked_name, required_name, whole_number,
     },
-    session::Core,
+    session::{Core, no_such_client},
 };
 
 /// This session's clients.
 #[utoipa::path(get, path = "/api/v1/clients", tag = "client",
-    responses((status = 200, description = "Oldest first", body = [ClientView]), Problems))]
+    responses((status = 200, description = "The clients, oldest first", body = [ClientView]), Problems))]
 pub async fn list(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -49,7 +49,7 @@ pub struct NewName {
     name: String,
 }
 
-/// Gives one client another name. It counts as a command.
+/// Renames a client. This counts as a command.
 #[utoipa::path(patch, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)), request_body = NewName,
     responses((status = 200, description = "The client with its new name", body = ClientView),
         Problems, NotFound, Throttled, TimedOut))]
@@ -61,8 +61,7 @@ pub async fn rename(
     Json(body): Json<NewName>,
 ) -> Result<Json<ClientView>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id)
-        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    let id = whole_number(&id).ok_or_else(no_such_client)?;
     let name = required_name(&body.name)?;
     command_limits::charge(&server, live, &address, 1, caller.now).await?;
     server
@@ -72,25 +71,24 @@ pub async fn rename(
         .map(Json)
 }
 
-/// One client leaves; its held poll or stream ends at once.
+/// Removes a client. Its held poll or stream ends at once.
 #[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "client", params(("id" = i64, Path)),
-    responses((status = 204, description = "It has left"), Problems, NotFound))]
+    responses((status = 204, description = "The client has left"), Problems, NotFound))]
 pub async fn remove(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id)
-        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such client"))?;
+    let id = whole_number(&id).ok_or_else(no_such_client)?;
     core.remove_client(live, ClientId(id), caller.now).await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Every client but the caller leaves.
+/// Removes every client except the caller and the clients of API keys.
 #[utoipa::path(delete, path = "/api/v1/clients", tag = "client",
-    responses((status = 204, description = "They have left"), Problems))]
+    responses((status = 204, description = "The other clients have left"), Problems))]
 pub async fn remove_others(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -103,12 +101,12 @@ pub async fn remove_others(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whether a request gives a client's name itself.
+/// Whether a request names the client.
 pub fn is_named(given: Option<&str>) -> bool {
     given.is_some_and(|given| !given.trim().is_empty())
 }
 
-/// The name given, else one made of User-Agent.
+/// The given name, or else a short form of User-Agent.
 pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String> {
     let given = checked_name(&given.unwrap_or_default())?;
     if !given.is_empty() {
@@ -120,9 +118,10 @@ pub fn client_name(given: Option<String>, headers: &HeaderMap) -> Result<String>
     Ok(from_user_agent(&agent.unwrap_or_default()))
 }
 
-/// `Firefox on Linux`; of other programs, their name.
+/// A short form of User-Agent, such as `Firefox on Linux`. For other programs it is the program's
+/// name.
 fn from_user_agent(agent: &str) -> String {
-    // The order matters: browsers also name the browsers that they descend from.
+    // The order matters, because browsers also name the browsers that they descend from.
     const BROWSERS: [(&str, &str); 7] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -165,6 +164,7 @@ fn from_user_agent(agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn a_client_is_named_after_its_browser() {

@@ -31,16 +31,17 @@ use crate::{
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Bytes after which a chunk ends: it is held in memory until the peer has it.
+/// The most bytes of a chunk. A chunk stays in memory until the peer has received it.
 const CHUNK: usize = 64 * 1024;
-/// How often a silent line says that it is alive.
+/// The time between the lines that keep a silent stream alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Where a stream begins.
+/// The query of a stream.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Position {
-    /// Acknowledges everything up to it; a stream's Last-Event-ID is newer and goes first.
+    /// The position to begin at. It acknowledges everything up to it. Last-Event-ID is newer and
+    /// takes precedence.
     #[param(value_type = Option<i64>, minimum = 0)]
     pub after: Option<String>,
 }
@@ -49,25 +50,25 @@ pub struct Position {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct StreamItem {
-    /// The position.
+    /// The position in the log.
     #[schema(nullable = false, pattern = "^[0-9]+$")]
     id: Option<String>,
-    /// What kind of event it is; `message` where nothing else is said.
+    /// The kind of event. Without it, the event is a `message`.
     #[schema(nullable = false)]
     event: Option<String>,
-    /// JSON.
+    /// The content as JSON.
     #[schema(nullable = false)]
     data: Option<String>,
-    /// Milliseconds after which to come again.
+    /// Milliseconds after which the client may reconnect.
     #[schema(nullable = false)]
     retry: Option<u32>,
 }
 
-/// This client's queue as a stream: `id:` is the position, `data:` the message.
+/// This client's queue as a stream. `id:` is the position and `data:` is the message.
 #[utoipa::path(get, path = "/api/v1/events", tag = "delivery",
     params(Position, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
-        description = "Where a stream that broke goes on")),
-    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = StreamItem),
+        description = "The position from which a broken stream continues")),
+    responses((status = 200, description = "The event stream", content_type = "text/event-stream", body = StreamItem),
         Problems, Throttled))]
 pub async fn events(
     State(server): State<ServerState>,
@@ -107,34 +108,35 @@ pub async fn events(
     )))
 }
 
-/// Where a stream begins: where one that broke goes on, or where the query says.
+/// The position at which a stream begins: that of Last-Event-ID, or else that of the query.
 pub fn position(headers: &HeaderMap, after: Option<&str>) -> Result<Option<EventId>> {
     let last = headers.contains_key(LAST_EVENT_ID).then(|| {
-        let once = || Error::malformed("the Last-Event-ID is one id, there once");
+        let once =
+            || Error::malformed("the request must have one Last-Event-ID header with one id");
         grammar::only(headers, LAST_EVENT_ID).ok_or_else(once)
     });
     let position = |id: Option<&str>| id.map(event_id).transpose();
     Ok(position(last.transpose()?)?.or(position(after)?))
 }
 
-/// What goes out at once, so that the other side knows the stream is open.
+/// The first bytes of a stream, sent at once, so that the client knows that the stream is open.
 pub fn opening(position: impl Display) -> String {
     format!("retry: 1000\nid: {position}\n\n")
 }
 
-/// Ticks when a stream has to say that it is alive.
+/// Ticks when a silent stream must be kept alive.
 pub fn heartbeat() -> Interval {
     let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     heartbeat
 }
 
-/// A stream of server-sent events, as it is answered.
+/// The response to a request for server-sent events.
 pub fn answer<C: Into<Bytes>>(
     chunks: impl futures_util::Stream<Item = C> + Send + 'static,
 ) -> Response {
     let mut chunks = Box::pin(chunks.map(|chunk| Ok::<Bytes, Infallible>(chunk.into())));
-    // It is read long after its request is over.
+    // The body is read long after the request is over.
     let requester = limits::requester();
     let chunks = futures_util::stream::poll_fn(move |cx| {
         limits::step_for(requester, || chunks.poll_next_unpin(cx))
@@ -143,7 +145,7 @@ pub fn answer<C: Into<Bytes>>(
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    // Proxies that buffer are told not to.
+    // This header tells proxies not to buffer the stream.
     (
         headers,
         [("x-accel-buffering", "no")],
@@ -158,13 +160,13 @@ struct Stream {
     client: ClientId,
     heartbeat: Interval,
     opening: Option<String>,
-    /// What comes in further chunks.
+    /// The items for the next chunks.
     waiting: VecDeque<Arc<Delivery>>,
     over: bool,
 }
 
 impl Stream {
-    /// What waits, as one chunk; `None` ends the stream.
+    /// The waiting items as one chunk. `None` ends the stream.
     async fn next(&mut self) -> Option<Vec<u8>> {
         if let Some(opening) = self.opening.take() {
             return Some(opening.into());
@@ -181,7 +183,7 @@ impl Stream {
                 self.feed.beat(self.server.clock.now());
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
-            // The browser reconnects by itself, to the next server.
+            // The browser reconnects by itself and reaches the next server.
             () = self.server.stopping.cancelled() => return None,
         };
         match step {
@@ -205,7 +207,7 @@ impl Stream {
             }
             Ok(Step::Over(Over::Cut)) => None,
             Err(error) => {
-                tracing::warn!(%error, client = %self.client, "a stream broke off");
+                tracing::warn!(%error, client = %self.client, "an event stream failed");
                 None
             }
         }
@@ -226,7 +228,7 @@ impl Stream {
     }
 }
 
-/// JSON has no line breaks of its own.
+/// JSON contains no line breaks, so one `data:` line is enough.
 fn frame(chunk: &mut Vec<u8>, id: EventId, json: &[u8]) {
     chunk.extend_from_slice(format!("id: {id}\ndata: ").as_bytes());
     chunk.extend_from_slice(json);

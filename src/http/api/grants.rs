@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    error::{Code, Error, Result},
+    error::Result,
     http::{
         errors::problem::{NotFound, Problems},
         extract::{
@@ -22,30 +22,31 @@ use crate::{
     store::{app::App, grant::Grant},
 };
 
-/// What an app may do as this session, or may soon: an approval that the app has not redeemed yet.
+/// A grant: what an app may do as this session. Or a pending approval, which the app has not
+/// redeemed yet.
 #[derive(Serialize, ToSchema)]
 pub struct GrantView {
-    /// None: it is pending.
+    /// `null` if this is a pending approval.
     #[schema(value_type = Option<i64>)]
     id: Option<GrantId>,
-    /// Whether it is an approval that the app has not redeemed yet.
+    /// Whether this is an approval that the app has not redeemed yet.
     pending: bool,
-    /// The app's name, and its name on the wire.
+    /// The app's name. Its `client_id` identifies it.
     app: String,
     client_id: String,
-    /// Whether it is an API key's.
+    /// Whether the app is an API key.
     key: bool,
     scope: String,
-    /// The channels it is confined to, if it is.
+    /// The channels that it is restricted to. `null` if it is not restricted.
     #[schema(value_type = Option<Vec<String>>)]
     res: Option<Vec<ChannelName>>,
-    /// The client by which it calls.
+    /// The client that calls with this grant.
     #[schema(value_type = Option<i64>)]
     client: Option<ClientId>,
-    /// None: it is pending.
+    /// `null` if this is a pending approval.
     #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
-    /// Of one that is pending: the time after which the app comes too late.
+    /// When a pending approval expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
@@ -85,10 +86,9 @@ impl From<(Grant, App)> for GrantView {
     }
 }
 
-/// What apps may do as this session, and after that what it has approved and no app has redeemed
-/// yet.
+/// The session's grants, followed by its pending approvals, which no app has redeemed yet.
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
-    responses((status = 200, description = "Grants, oldest first; then what is pending", body = [GrantView]), Problems))]
+    responses((status = 200, description = "The grants, oldest first, and then the pending approvals", body = [GrantView]), Problems))]
 pub async fn list(
     State(server): State<ServerState>,
     caller: Authenticated,
@@ -105,9 +105,9 @@ pub async fn list(
     ))
 }
 
-/// Takes back what the session has approved for an app that has not redeemed it yet.
+/// Withdraws the session's pending approvals for an app, which the app has not redeemed yet.
 #[utoipa::path(delete, path = "/api/v1/approvals/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
-    responses((status = 204, description = "It is void"), Problems, NotFound))]
+    responses((status = 204, description = "The approval is void"), Problems, NotFound))]
 pub async fn withdraw(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -120,15 +120,14 @@ pub async fn withdraw(
 
 /// Revokes a grant, with all its tokens and its client.
 #[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "oauth", params(("id" = i64, Path)),
-    responses((status = 204, description = "It is revoked"), Problems, NotFound))]
+    responses((status = 204, description = "The grant is revoked"), Problems, NotFound))]
 pub async fn revoke(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
     PathParam(id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let id = whole_number(&id)
-        .ok_or_else(|| Error::new(Code::NotFound, "this session has no such grant"))?;
+    let id = whole_number(&id).ok_or_else(grants::no_such_grant)?;
     grants::revoke(&core, live, GrantId(id), caller.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)

@@ -34,7 +34,8 @@ use crate::{
     store::app_secret::AppSecret,
 };
 
-/// Seconds for which a key may be issued, and for which an old secret may go on working.
+/// The lifetime that a key may have, and the time for which an old secret may keep working, in
+/// seconds.
 const EXPIRES_IN: std::ops::RangeInclusive<i64> = 1..=10 * 365 * 86400;
 const OVERLAP: std::ops::RangeInclusive<i64> = 0..=MAX_OVERLAP.as_secs().cast_signed();
 
@@ -43,24 +44,25 @@ const OVERLAP: std::ops::RangeInclusive<i64> = 0..=MAX_OVERLAP.as_secs().cast_si
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"name": "deploy-bot", "scope": "chat:read chat:write"}))]
 pub struct NewKey {
-    /// What its messages are tagged with.
+    /// The key's name. Its messages are tagged with it.
     #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: String,
-    /// Scopes parted by spaces.
+    /// Scopes separated by spaces.
     #[schema(
         pattern = "^ *(chat:read|chat:write|chat:moderate|identity|session:manage)( +(chat:read|chat:write|chat:moderate|identity|session:manage))* *$"
     )]
     scope: String,
-    /// The channels it is to be confined to; left out, it is all of the session's, and its direct
-    /// messages.
+    /// The channels that the key is restricted to. Without it, the key covers all channels of the
+    /// session and its direct messages.
     #[schema(min_items = 1, max_items = 100)]
     res: Option<Vec<String>>,
-    /// Seconds until it ends; left out, it ends when it is revoked or its session ends.
+    /// Seconds until the key expires. Without it, the key ends when it is revoked or its session
+    /// ends.
     #[serde(default, deserialize_with = "body::whole")]
     #[schema(minimum = 1, maximum = 315360000)]
     expires_in: Option<i64>,
-    /// The session's password, which a key with `session:manage` takes if there is one. Other keys
-    /// pass it over.
+    /// The session's password. It is required for a key with `session:manage` if the session has a
+    /// password, and ignored for other keys.
     password: Option<String>,
 }
 
@@ -78,26 +80,26 @@ pub struct NewKeyName {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"overlap": 86400}))]
 pub struct Rotation {
-    /// Seconds for which the secrets before go on working.
+    /// Seconds for which the earlier secrets keep working.
     #[serde(deserialize_with = "body::whole")]
     #[schema(nullable = false, required = true, minimum = 0, maximum = 7776000)]
     overlap: Option<i64>,
-    /// The session's password, which a key with `session:manage` takes if there is one; not from
-    /// the key's own bot. Other keys pass it over.
+    /// The session's password. It is required for a key with `session:manage` if the session has a
+    /// password, unless the key's own bot rotates it. It is ignored for other keys.
     password: Option<String>,
 }
 
-/// A secret, without the secret.
+/// The data of a secret, without the secret itself.
 #[derive(Serialize, ToSchema)]
 struct SecretView {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// Nothing: as long as the key.
+    /// When the secret expires. `null` if it works as long as the key.
     #[schema(value_type = Option<String>, format = DateTime)]
     valid_until: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
-    /// How often it was still used after its end, and when last.
+    /// How often it was tried after its end, and when it was last tried.
     tried: i64,
     #[schema(value_type = Option<String>, format = DateTime)]
     tried_at: Option<Timestamp>,
@@ -127,13 +129,13 @@ impl From<AppSecret> for SecretView {
 #[derive(Serialize, ToSchema)]
 pub struct KeyView {
     client_id: String,
-    /// Shown when it is made, and never again.
+    /// The secret. It is shown only when it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     client_secret: Option<String>,
     name: String,
     scope: String,
-    /// The channels it is confined to, if it is.
+    /// The channels that it is restricted to. `null` if it is not restricted.
     #[schema(value_type = Option<Vec<String>>)]
     res: Option<Vec<ChannelName>>,
     #[schema(value_type = String, format = DateTime)]
@@ -142,7 +144,7 @@ pub struct KeyView {
     expires_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
-    /// How often it was still used after its end, and when last.
+    /// How often it was tried after its end, and when it was last tried.
     tried: i64,
     #[schema(value_type = Option<String>, format = DateTime)]
     tried_at: Option<Timestamp>,
@@ -177,11 +179,11 @@ impl From<Issued> for KeyView {
     }
 }
 
-/// Seconds, if they are within a range.
+/// A number of seconds within a range.
 fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Result<Duration> {
     let bad = || {
         Error::malformed(format!(
-            "{name} is a number of seconds from {} to {}",
+            "`{name}` must be a number of seconds from {} to {}",
             range.start(),
             range.end()
         ))
@@ -207,9 +209,9 @@ fn by<'a>(
     }
 }
 
-/// Issues an API key; its secret is shown this once.
+/// Creates an API key. Its secret is shown only in this answer.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
-    responses((status = 201, description = "Issued", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
+    responses((status = 201, description = "The new key with its secret", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
 pub async fn issue(
     State(server): State<ServerState>,
     caller: Authenticated,
@@ -240,9 +242,9 @@ pub async fn issue(
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
 
-/// This session's API keys, and for 30 days the last hundred that have ended.
+/// The session's API keys. The last hundred that have ended stay in the list for 30 days.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "oauth",
-    responses((status = 200, description = "Oldest first", body = [KeyView]), Problems))]
+    responses((status = 200, description = "The keys, oldest first", body = [KeyView]), Problems))]
 pub async fn list(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -251,7 +253,7 @@ pub async fn list(
     Ok(Json(keys.into_iter().map(KeyView::from).collect()))
 }
 
-/// Gives a key another name: what its messages are tagged with from now on.
+/// Renames a key. From now on its messages are tagged with the new name.
 #[utoipa::path(patch, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
     request_body = NewKeyName,
     responses((status = 200, description = "The key with its new name", body = KeyView),
@@ -271,7 +273,7 @@ pub async fn rename(
     Ok(Json(key.into()))
 }
 
-/// Gives a key a new secret; those before it go on working for the overlap.
+/// Gives a key a new secret. The earlier secrets keep working for the overlap.
 #[utoipa::path(post, path = "/api/v1/keys/{client_id}/rotate", tag = "oauth", params(("client_id" = String, Path)),
     request_body = Rotation,
     responses((status = 200, description = "The key with its new secret", body = KeyView),
@@ -286,7 +288,7 @@ pub async fn rotate(
     let live = caller.allowed(Scope::SessionManage)?;
     let overlap = body
         .overlap
-        .ok_or_else(|| Error::malformed("the overlap is missing"))?;
+        .ok_or_else(|| Error::malformed("`overlap` is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     rate_limits::new_key(&server, &address, live.caller.session).await?;
     let by = by(&server, &caller, live, &address, body.password);
@@ -296,9 +298,9 @@ pub async fn rotate(
     Ok(Json(issued.into()))
 }
 
-/// Revokes a key, with everything it has issued.
+/// Revokes a key, with all its tokens and its client.
 #[utoipa::path(delete, path = "/api/v1/keys/{client_id}", tag = "oauth", params(("client_id" = String, Path)),
-    responses((status = 204, description = "It works no more"), Problems, NotFound))]
+    responses((status = 204, description = "The key is revoked"), Problems, NotFound))]
 pub async fn revoke(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
@@ -310,10 +312,10 @@ pub async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Revokes every API key of the session, with all that they have issued: the caller's own too, if
-/// it is one.
+/// Revokes every API key of the session, with all their tokens and clients. If the caller is an API
+/// key, it is revoked too.
 #[utoipa::path(delete, path = "/api/v1/keys", tag = "oauth",
-    responses((status = 204, description = "None works any more"), Problems))]
+    responses((status = 204, description = "All keys are revoked"), Problems))]
 pub async fn revoke_all(
     State(core): State<Arc<Core>>,
     caller: Authenticated,

@@ -54,11 +54,12 @@ pub struct MessageView<'a> {
     source: &'a str,
     command: &'a str,
     params: &'a [String],
-    /// What the client gave the command that this came from; nobody else sees it.
+    /// The label of the command that created this message. Only the client that sent the command
+    /// sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     label: Option<&'a str>,
-    /// The name of the app through whose grant it came.
+    /// The name of the app that sent it, if it was sent through a grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     app: Option<&'a str>,
@@ -97,12 +98,13 @@ impl<'a> MessageView<'a> {
 
     /// The message as JSON.
     pub fn json(&self) -> Bytes {
-        // Nothing in a message can fail to be written.
+        // Serializing a message cannot fail.
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 }
 
-/// An event as JSON for `client`: the same bytes for everyone but the client whose label it has.
+/// An event as JSON for `client`. Everyone shares the same bytes, except the client whose label it
+/// has.
 pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
     match delivery.event.label_for(client) {
         Some(_) => MessageView::of(&delivery.event, client).json(),
@@ -110,7 +112,7 @@ pub fn render(delivery: &Delivery, client: ClientId) -> Bytes {
     }
 }
 
-/// The warning that retention removed events of this client's before it had them.
+/// The warning that retention removed events before this client received them.
 pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
     let text = "These events were removed before this client received them";
     let params = [
@@ -159,8 +161,8 @@ pub async fn send(
     .map(Json)
 }
 
-/// Carries out a request of a client, however it came, within the client's limits. It counts for
-/// each of its lines. What is no request is refused, and counts too.
+/// Carries out a client's request, from HTTP or a WebSocket, within the client's limits. Each of
+/// its lines counts as a command. A text that is not a request is refused, and counts too.
 pub async fn carry_out(
     server: &ServerState,
     live: &LiveClient,
@@ -183,13 +185,14 @@ pub async fn carry_out(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Poll {
-    /// Acknowledges everything up to it; left out, it is the acknowledged position.
+    /// The position to begin at. It acknowledges everything up to it. Without it, the queue begins
+    /// at the position that the client has acknowledged.
     #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<String>,
-    /// Seconds to wait for something to happen, 0 to 60.
+    /// Seconds to wait for a message, 0 to 60.
     #[param(value_type = Option<u64>, minimum = 0, maximum = 60)]
     timeout: Option<String>,
-    /// Messages at most, 1 to 500.
+    /// The most messages in the answer, 1 to 500.
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
@@ -197,13 +200,14 @@ pub struct Poll {
 #[derive(Serialize, ToSchema)]
 struct Messages<'a> {
     messages: Vec<MessageView<'a>>,
-    /// How far the log was read, whether or not anything was this client's.
+    /// The position up to which the log was read, whether or not any of those events were this
+    /// client's.
     next: i64,
 }
 
-/// A page of this client's queue; waits for one if it is empty.
+/// A page of this client's queue. If it is empty, the server waits for a message.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "delivery", params(Poll),
-    responses((status = 200, description = "What there is, perhaps nothing", body = Messages), Problems, Throttled))]
+    responses((status = 200, description = "The messages; none if the time ran out", body = Messages), Problems, Throttled))]
 pub async fn poll(
     State(server): State<ServerState>,
     caller: Authenticated,
@@ -219,7 +223,7 @@ pub async fn poll(
     let limit = number("limit", params.limit.as_deref(), 1..=500, 200)?;
     let polled = tokio::select! {
         page = server.chat.poll(live, start, Duration::from_secs(timeout), limit as usize) => page,
-        // A held poll ends with what there is: nothing.
+        // A held poll ends with an empty page.
         () = server.stopping.cancelled() => server.chat.poll(live, start, Duration::ZERO, limit as usize).await,
     };
     let Page {
@@ -254,8 +258,8 @@ pub struct HistoryParams {
 }
 
 impl IntoParams for HistoryParams {
-    /// The whole query as one object, because only an object can say what goes with what. In the
-    /// style `form`, exploded, each of its properties is a parameter by itself.
+    /// The whole query as one object, because only an object can say which parameters go together.
+    /// In the style `form`, exploded, each of its properties is a parameter by itself.
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let queries = [TARGET, SESSION].into_iter().flat_map(|whose| {
             [None, Some(BEFORE), Some(AFTER), Some(AROUND)]
@@ -275,7 +279,8 @@ impl IntoParams for HistoryParams {
     }
 }
 
-/// A parameter of a history: its name, what it says, and, of a text, its pattern; others are ids.
+/// A parameter of `history`: its name, its description, and the pattern of a text. A parameter
+/// without a pattern is an id.
 type HistoryParam = (&'static str, &'static str, Option<&'static str>);
 
 const TARGET: HistoryParam = (
@@ -288,19 +293,20 @@ const SESSION: HistoryParam = (
     "A session, live or ended, in place of a nick.",
     None,
 );
-const BEFORE: HistoryParam = ("before", "Only what came before this id.", None);
+const BEFORE: HistoryParam = ("before", "Only messages with smaller ids.", None);
 const AFTER: HistoryParam = (
     "after",
-    "Only what came after this id, from the oldest on.",
+    "Only messages with greater ids, beginning with the oldest.",
     None,
 );
 const AROUND: HistoryParam = (
     "around",
-    "What came around this id: as much up to it as after it, where there is as much.",
+    "Messages around this id: half of them up to the id and half after it, as far as there are so \
+     many.",
     None,
 );
 
-/// A query of exactly these parameters, and perhaps a limit.
+/// A query with exactly these parameters, and optionally a limit.
 fn history_query((name, about, pattern): &HistoryParam, part: Option<&HistoryParam>) -> Object {
     let id = |about: &str| {
         let id = ObjectBuilder::new()
@@ -318,7 +324,7 @@ fn history_query((name, about, pattern): &HistoryParam, part: Option<&HistoryPar
     };
     let limit = ObjectBuilder::new()
         .schema_type(Type::Integer)
-        .description(Some("Messages at most."));
+        .description(Some("The most messages in the answer."));
     let limit = limit
         .minimum(Some(1))
         .maximum(Some(500))
@@ -341,10 +347,10 @@ struct History<'a> {
     messages: Vec<MessageView<'a>>,
 }
 
-/// What was said before, ascending: in one's own time on a channel, or with the session that holds
-/// a nick, or with a session.
+/// Earlier messages, oldest first: of a channel while this session was on it, or of the
+/// conversation with the session that holds a nick, or with a session.
 #[utoipa::path(get, path = "/api/v1/history", tag = "delivery", params(HistoryParams),
-    responses((status = 200, description = "What was said", body = History), Problems, NotFound))]
+    responses((status = 200, description = "The messages, oldest first", body = History), Problems, NotFound))]
 pub async fn history(
     State(chat): State<Arc<Chat>>,
     caller: Authenticated,
@@ -354,7 +360,11 @@ pub async fn history(
     let of = match (params.target.as_deref(), params.session.as_deref()) {
         (Some(target), None) => HistoryOf::Target(Target::named(target)?),
         (None, Some(session)) => HistoryOf::Session(session_id(session)?),
-        _ => return Err(Error::malformed("this wants either target or session")),
+        _ => {
+            return Err(Error::malformed(
+                "give either `target` or `session`, and not both",
+            ));
+        }
     };
     let id = |id: &Option<String>| id.as_deref().map(event_id).transpose();
     let part = match (id(&params.before)?, id(&params.after)?, id(&params.around)?) {
@@ -364,7 +374,7 @@ pub async fn history(
         (None, None, Some(id)) => Part::Around(id),
         _ => {
             return Err(Error::malformed(
-                "this wants at most one of before, after and around",
+                "give at most one of `before`, `after` and `around`",
             ));
         }
     };

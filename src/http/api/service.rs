@@ -29,13 +29,13 @@ use crate::{
     session::Core,
 };
 
-/// What this server is and allows.
+/// This server and its limits.
 #[derive(Serialize, ToSchema)]
 pub struct ServerView {
-    /// The source of its notices and replies.
+    /// The source of the server's notices and replies.
     name: &'static str,
     version: &'static str,
-    /// Whether new channels are +H.
+    /// Whether new channels have the mode +H.
     channel_history: bool,
     limits: LimitsView,
 }
@@ -55,16 +55,16 @@ pub struct LimitsView {
     targets: usize,
     clients: usize,
     channels: usize,
-    /// Held polls and streams of a client at one time.
+    /// The most held polls and streams that one client may have open.
     connections: usize,
     client_idle_seconds: u64,
     client_lifetime_seconds: u64,
     retention_seconds: u64,
 }
 
-/// Name, version and limits.
+/// The server's name, version and limits.
 #[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service",
-    responses((status = 200, description = "What it is", body = ServerView), PublicProblems))]
+    responses((status = 200, description = "The name, version and limits", body = ServerView), PublicProblems))]
 pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
     let limits = &server.core.limits;
     Json(ServerView {
@@ -92,9 +92,10 @@ pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
     })
 }
 
-/// 200 `ok` while the store writes and reads. On a full disk it is 503, and says so.
+/// The health check: 200 `ok` while the store can read and write. On a full disk it is 503, with
+/// the reason.
 #[utoipa::path(get, security(()), path = "/healthz", tag = "service",
-    responses((status = 200, description = "It is well", content_type = "text/plain", body = String),
+    responses((status = 200, description = "The server is healthy", content_type = "text/plain", body = String),
         PageProblems, StoreProblems))]
 pub async fn healthz(State(core): State<Arc<Core>>) -> Result<&'static str> {
     // A task of its own: if this caller hangs up, the next one still gets the result.
@@ -102,10 +103,10 @@ pub async fn healthz(State(core): State<Arc<Core>>) -> Result<&'static str> {
     found.await.map_err(Error::internal)?.map(|()| "ok\n")
 }
 
-/// Prometheus' text format.
+/// The metrics in Prometheus' text format.
 #[utoipa::path(get, security(()), path = "/metrics", tag = "service",
     responses(
-        (status = 200, description = "What was counted", content_type = "application/openmetrics-text", body = String),
+        (status = 200, description = "The metrics", content_type = "application/openmetrics-text", body = String),
         PageProblems, StoreProblems))]
 pub async fn metrics(State(server): State<ServerState>) -> Result<Response> {
     let (sessions, clients) = server.core.counts().await?;
@@ -122,7 +123,7 @@ pub async fn metrics(State(server): State<ServerState>) -> Result<Response> {
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// This description.
+/// This OpenAPI description.
 #[utoipa::path(get, security(()), path = "/openapi.json", tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = Object), PageProblems))]
 pub async fn openapi(State(server): State<ServerState>) -> impl IntoResponse {

@@ -39,24 +39,25 @@ use crate::{
 pub struct NewSession {
     #[schema(pattern = r"^[A-Za-z\[-`{-}][-A-Za-z0-9\[-`{-}]{0,31}$")]
     nick: String,
-    /// The client's name in the list of clients; else a short form of User-Agent.
+    /// The client's name in the list of clients. Without it, the name is a short form of
+    /// User-Agent.
     #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     client_name: Option<String>,
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
-/// What the page has kept here. Not "cookies": that would take those of neighbouring applications,
-/// too.
+/// Clears what the page has stored in the browser. It does not say "cookies", because that would
+/// also clear the cookies of neighbouring applications.
 const LEFT_BEHIND: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 
-/// A session, and the client that was let into it.
+/// A session, and the client that was added to it.
 #[derive(Serialize, ToSchema)]
 pub struct Entered {
     session: SessionView,
     client: ClientView,
 }
 
-/// An answer that hands out the cookie.
+/// An answer that sets the cookie.
 pub fn entered(
     server: &ServerState,
     status: StatusCode,
@@ -76,7 +77,7 @@ pub fn entered(
     (status, [(header::SET_COOKIE, cookie)], Json(body)).into_response()
 }
 
-/// Makes a session and its first client, and sets the cookie.
+/// Creates a session and its first client, and sets the cookie.
 #[utoipa::path(post, security(()), path = "/api/v1/session", tag = "session", request_body = NewSession,
     responses((status = 201, description = "Made", body = Entered, headers(("set-cookie" = String))),
         PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
@@ -113,9 +114,10 @@ pub async fn create(
     Ok(entered(&server, StatusCode::CREATED, admitted, now))
 }
 
-/// The snapshot. A client's queue begins at the cursor of its first one.
+/// The snapshot of the session's state. A client's queue begins at the cursor of its first
+/// snapshot.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session",
-    responses((status = 200, description = "The state at this moment", body = Snapshot), Problems))]
+    responses((status = 200, description = "The snapshot", body = Snapshot), Problems))]
 pub async fn snapshot(
     State(chat): State<Arc<Chat>>,
     caller: Authenticated,
@@ -127,7 +129,7 @@ pub async fn snapshot(
 
 /// Ends the session for every client.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session",
-    responses((status = 204, description = "It has ended"), Problems))]
+    responses((status = 204, description = "The session has ended"), Problems))]
 pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     core.end_session(live, caller.now).await?;
@@ -135,11 +137,10 @@ pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// This client leaves. The cookie is cleared in any case, also where it is of a client that has
-/// ended.
+/// Logs this client out. The cookie is cleared in any case, even if its client has ended.
 #[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])), path = "/logout",
     tag = "session",
-    responses((status = 204, description = "It has left, or had already",
+    responses((status = 204, description = "The client has left, or had left before",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout(
     state: State<ServerState>,
@@ -149,11 +150,10 @@ pub async fn logout(
     logout_api(state, caller, headers).await
 }
 
-/// This client leaves. The cookie is cleared in any case, also where it is of a client that has
-/// ended.
+/// Logs this client out. The cookie is cleared in any case, even if its client has ended.
 #[utoipa::path(post, security((), ("cookie" = []), ("token" = []), ("token" = [], "identity" = [])),
     path = "/api/v1/logout", tag = "session",
-    responses((status = 204, description = "It has left, or had already",
+    responses((status = 204, description = "The client has left, or had left before",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout_api(
     State(server): State<ServerState>,
@@ -182,8 +182,9 @@ pub async fn logout_api(
     response
 }
 
-/// Where the cookies of several live clients are presented, nobody can tell which is meant, and all
-/// of them are cleared: so all leave. To present their secrets is enough for that.
+/// Logs out every client whose cookie the request carries. With several live cookies it is unclear
+/// which one is meant, and the answer clears all of them. Whoever holds a client's secret may log
+/// it out.
 async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
     let (now, due) = (server.clock.now(), server.clock.due());
     for secret in server

@@ -23,7 +23,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// The one shape of OAuth's refusals.
+/// The body of every OAuth error.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"error": "invalid_client", "error_description": "…"}))]
 pub struct RefusalView<'a> {
@@ -31,7 +31,8 @@ pub struct RefusalView<'a> {
     error_description: &'a str,
 }
 
-/// What OAuth calls it; what it has no word for is the request's fault, or the server's.
+/// The error's name in OAuth. An error without one becomes `invalid_request`, `server_error`
+/// or `temporarily_unavailable`.
 pub fn name(error: &Error) -> &'static str {
     match error.code {
         code @ (Code::InvalidClient
@@ -68,21 +69,21 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What a call of an app's may be refused with, for the description.
+/// The errors of an endpoint for apps, for the description.
 pub enum Refusals {}
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
-        // What is refused before it comes here is a problem as everywhere.
+        // Errors from before the handler are problem details, as everywhere.
         let shared = [
             problem::PublicProblems::responses(),
             problem::TimedOut::responses(),
         ];
         let own = [
-            (400, "Refused"),
-            (401, "No live app"),
-            (429, "Too fast"),
-            (503, "The storage fails"),
+            (400, "The request is refused"),
+            (401, "The app's credentials are wrong"),
+            (429, "Too many requests"),
+            (503, "The server is overloaded, or its storage failed"),
         ]
         .map(|(status, about)| {
             let content = Content::new(Some(Ref::from_schema_name(RefusalView::name())));

@@ -18,17 +18,17 @@ use crate::{
     model::{ClientView, EndReason},
 };
 
-/// The realm that challenges name.
+/// The realm in challenges.
 const REALM: &str = "rejoin";
-/// A scheme, and the parameters by which it is offered.
+/// A scheme with the parameters of its challenge.
 type Offer = (&'static str, &'static [(&'static str, &'static str)]);
 const BASIC: Offer = ("Basic", &[("realm", REALM), ("charset", "UTF-8")]);
 const BEARER: Offer = ("Bearer", &[("realm", REALM)]);
 
-/// The one shape of every refusal and failure.
+/// The body of every error (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub struct Problem<'a> {
-    /// Always `about:blank`: the code says which problem it is.
+    /// Always `about:blank`. The code says which problem it is.
     #[schema(pattern = "^about:blank$")]
     r#type: &'static str,
     title: &'static str,
@@ -36,31 +36,32 @@ pub struct Problem<'a> {
     status: u16,
     #[schema(schema_with = codes)]
     code: &'static str,
-    /// The numeric of modern IRC, where there is one.
+    /// The numeric of modern IRC, if IRC has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^[0-9]{3}$")]
     numeric: Option<&'static str>,
     detail: &'a str,
-    /// Of `client_ended`, and of `invalid_token` and `invalid_identity` where their client has
-    /// left: why.
+    /// Why the client has left. Goes with `client_ended`, and with `invalid_token` and
+    /// `invalid_identity` if that is their cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<EndReason>,
-    /// Of `throttled` and others that pass: seconds until a try can succeed, as in Retry-After.
+    /// The seconds until a new try can succeed, as in Retry-After. Goes with `throttled` and other
+    /// temporary errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after: Option<u64>,
-    /// Of `too_many_clients`: those to choose from.
+    /// The clients from which the user may choose one to remove. Goes with `too_many_clients`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     clients: Option<&'a [ClientView]>,
 }
 
-/// Every code there is.
+/// The schema of all error codes.
 fn codes() -> Object {
     let codes = openapi::ObjectBuilder::new()
         .schema_type(Type::String)
-        .description(Some("Stable, in snake case."));
+        .description(Some("The stable code of the error, in snake case."));
     codes
         .enum_values(Some(Code::ALL.iter().map(|code| code.name())))
         .build()
@@ -89,7 +90,7 @@ impl<'a> From<&'a Error> for Problem<'a> {
     }
 }
 
-/// The error's status as a response may have it.
+/// The error's HTTP status.
 pub fn status(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -107,7 +108,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// Adds the headers of an error, whatever form its body has.
+/// Adds the headers of an error, for every form of body.
 pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
     if let Extra::RetryAfter(seconds) = error.extra {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -116,13 +117,13 @@ pub fn add_headers(error: &Error, headers: &mut HeaderMap) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if error.code == Code::RequestTimeout {
-        // The rest of the request may still be on its way (RFC 9110 §15.5.9).
+        // The rest of the request may still be arriving (RFC 9110 §15.5.9).
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// How a caller would be let in: what every 401 has to say (RFC 9110 §15.5.2; RFC 6750 §3, with at
-/// least one parameter; RFC 6749 §5.2 of apps).
+/// The challenge, which every 401 must have: how the caller can authenticate (RFC 9110 §15.5.2; RFC
+/// 6750 §3, with at least one parameter; RFC 6749 §5.2 for apps).
 fn challenge(error: &Error) -> Option<HeaderValue> {
     match (error.code, &error.extra) {
         (Code::InvalidClient, _) => challenge_of(BASIC.0, BASIC.1),
@@ -150,9 +151,9 @@ fn challenge_of(scheme: &str, parameters: &[(&str, &str)]) -> Option<HeaderValue
     .ok()
 }
 
-/// Offers both ways in with a 401 of an endpoint that takes an app's credentials as well as an
-/// access token of its own (RFC 9110 §11.6.1): each has a line of its own, because few programs
-/// read more than one challenge in a line.
+/// Adds both challenges to a 401 of an endpoint that accepts an app's credentials or an access
+/// token of the app itself (RFC 9110 §11.6.1). Each challenge has a line of its own, because few
+/// programs read more than one challenge in a line.
 pub fn offer_both(mut response: Response) -> Response {
     if response.status() != StatusCode::UNAUTHORIZED {
         return response;
@@ -187,15 +188,15 @@ macro_rules! problems {
     )*};
 }
 
-// What a call may be refused with, for the description.
+// The errors of a call, for the description.
 problems! {
-    /// Of any call that names its caller.
+    /// The errors of every call with a caller.
     Problems: 400 401 403 413 421 429 500 503;
-    /// Of one that does not, to the API.
+    /// The errors of an API call without a caller.
     PublicProblems: 403 413 421 429;
-    /// Of a page, a file, a probe.
+    /// The errors of a page, a file or a probe.
     PageProblems: 413 421 429;
-    /// Of what asks the store.
+    /// The errors of a call that uses the store.
     StoreProblems: 500 503;
     Malformed: 400;
     NotFound: 404;
@@ -204,7 +205,7 @@ problems! {
     Throttled: 429;
 }
 
-/// Of a login: a form is answered with the page again.
+/// The errors of a login. A form gets the page again.
 pub enum LoginProblems {}
 
 impl IntoResponses for LoginProblems {
@@ -219,7 +220,7 @@ impl IntoResponses for LoginProblems {
     }
 }
 
-/// Of the page where the code of a device is typed.
+/// The errors of the page where a user types a device's code.
 pub enum DevicePageProblems {}
 
 impl IntoResponses for DevicePageProblems {
@@ -239,13 +240,13 @@ impl IntoResponses for DevicePageProblems {
     }
 }
 
-/// What a form is answered with the page for; some is refused before that.
+/// Adds the page to the errors for which a form gets the page. Some requests are refused before
+/// that.
 fn as_pages(
     responses: impl Iterator<Item = (String, RefOr<openapi::Response>)>,
 ) -> BTreeMap<String, RefOr<openapi::Response>> {
     let described = responses.map(|(status, mut response)| {
-        // What comes from another site or is meant for another host is turned away before it is
-        // read.
+        // A request from another site or for another host is refused before it is read.
         let read = !["403", "421"].contains(&status.as_str());
         if let (true, RefOr::T(response)) = (read, &mut response) {
             let page = Content::new(Some(Object::with_type(Type::String)));
@@ -258,17 +259,17 @@ fn as_pages(
 
 fn described(status: u16) -> openapi::Response {
     let about = match status {
-        400 => "Malformed, or not what it has to be",
-        401 => "Not signed in, or no longer, or not by this password",
-        403 => "Not allowed, or from another site",
-        404 => "Not there",
+        400 => "Malformed request",
+        401 => "Not logged in, logged out, or wrong credentials",
+        403 => "Not allowed, or sent by another site",
+        404 => "Not found",
         408 => "The body took too long to arrive",
-        409 => "In conflict with what there is",
+        409 => "Conflict with the current state",
         413 => "Too long",
-        421 => "Meant for another host",
-        429 => "Too fast",
-        500 => "The server failed",
-        _ => "Overloaded, or the storage fails",
+        421 => "Host of another server",
+        429 => "Too many requests, or storage limit reached",
+        500 => "Internal error",
+        _ => "Overloaded, or the storage failed",
     };
     let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
     let response = openapi::ResponseBuilder::new()

@@ -1,4 +1,5 @@
-//! What an app sends: a form, and the credentials beside it or in it (RFC 6749 §2.3.1, §3.2).
+//! The requests of apps: a form, with the app's credentials in Authorization or in the form (RFC
+//! 6749 §2.3.1, §3.2).
 
 use axum::{
     extract::{FromRequest, Request},
@@ -17,13 +18,13 @@ use crate::{
     secret::SecretHash,
 };
 
-/// What may be there more than once by standards of their own (RFC 8707 §2, RFC 8693 §2.1); nothing
-/// else (RFC 6749 §3.2).
+/// The only parameters that may be repeated (RFC 8707 §2, RFC 8693 §2.1). All others appear once
+/// (RFC 6749 §3.2).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 /// The longest client_id that an app can have, in bytes.
 const CLIENT_ID_LIMIT: usize = 64;
 
-/// A form, and the app it says it comes from.
+/// A form, and the app that it claims to come from.
 pub struct AppForm {
     /// The app's credentials, not verified yet.
     pub credentials: Credentials,
@@ -31,7 +32,7 @@ pub struct AppForm {
 }
 
 impl AppForm {
-    /// A parameter, which is there once or not at all.
+    /// A parameter. `None` if it is missing or empty.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
         self.params.only(name)
     }
@@ -55,7 +56,7 @@ impl FromRequest<ServerState> for AppForm {
     }
 }
 
-/// What an app presents where its own access token does as well as its credentials.
+/// The proof of an app, for endpoints that accept its credentials or an access token of its own.
 pub enum Presented {
     /// The app's id and secret, not verified yet.
     Credentials(Credentials),
@@ -64,7 +65,7 @@ pub enum Presented {
 }
 
 impl Presented {
-    /// In the head of a request.
+    /// Reads the proof from the headers of a request.
     pub fn in_head(headers: &HeaderMap) -> Result<Self, Refusal> {
         if let Some(token) = auth::bearer(headers)? {
             return Ok(Self::Token(token));
@@ -77,9 +78,9 @@ impl Presented {
     }
 }
 
-/// A form that asks about tokens, and what the app presents beside it or in it (RFC 7662 §2.1).
+/// A form about tokens, with the proof of the app that sends it (RFC 7662 §2.1).
 pub struct AskingForm {
-    /// What the app presents.
+    /// The app's proof.
     pub by: Presented,
     params: FormFields,
 }
@@ -90,7 +91,7 @@ impl AskingForm {
         self.params.required(name)
     }
 
-    /// Of an app that presents an access token: the name that it gives itself, if any.
+    /// The `client_id` in the form, if the app presents an access token.
     pub fn named(&self) -> Result<Option<String>> {
         Ok(match self.by {
             Presented::Credentials(_) => None,
@@ -115,7 +116,10 @@ impl FromRequest<ServerState> for AskingForm {
         };
         let params = params(request, server).await?;
         if params.only("client_secret")?.is_some() {
-            return Err(Error::malformed("the credentials are there by two methods").into());
+            return Err(Error::malformed(
+                "the request has an app's credentials in two places; send them once",
+            )
+            .into());
         }
         Ok(Self {
             by: Presented::Token(token),
@@ -124,12 +128,12 @@ impl FromRequest<ServerState> for AskingForm {
     }
 }
 
-/// The parameters of a form, each there once.
+/// The parameters of a form. Each appears once.
 async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     if request.uri().query().is_some() {
-        // Many programs log queries, and would log the secrets in them.
+        // Many programs log queries, and so would log the secrets in them.
         return Err(Error::malformed(
-            "parameters belong into the body, never into the query",
+            "the parameters must be in the body, and not in the query",
         ));
     }
     let params = FormFields::from_request(request, server).await?;
@@ -137,15 +141,19 @@ async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     Ok(params)
 }
 
-/// The app's credentials, which come by one method only. A public app sends its id alone.
+/// The app's credentials, sent by one method only. A public app sends only its id.
 fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
         (Some(_), _, Some(_)) => {
-            return Err(Error::malformed("the credentials are there by two methods"));
+            return Err(Error::malformed(
+                "the request has an app's credentials in two places; send them once",
+            ));
         }
         (Some((id, _)), Some(other), None) if id != other => {
-            return Err(Error::malformed("the credentials are of another client_id"));
+            return Err(Error::malformed(
+                "the client_id in the body differs from that in Authorization",
+            ));
         }
         (Some((id, secret)), _, None) => (id, Some(secret)),
         (None, Some(id), secret) => (id, secret),
@@ -160,8 +168,8 @@ fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<C
 /// The credentials in HTTP Basic. Both parts are form-encoded, so the only colon is between them (RFC
 /// 6749 §2.3.1, RFC 7617 §2).
 ///
-/// Read by hand: axum-extra's `TypedHeader` wants the scheme in one case, against RFC 9110 §11.1, and
-/// takes the first of several headers.
+/// Read by hand, because axum-extra's `TypedHeader` compares the scheme's case, against RFC 9110
+/// §11.1, and takes the first of several headers.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let Some(authorization) = Authorization::of(headers)? else {
         return Ok(None);
@@ -174,7 +182,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     read().map(Some).ok_or_else(invalid_client)
 }
 
-/// Text that was encoded as a form's value is (RFC 6749 appendix B).
+/// Decodes a text that was encoded like a form's value (RFC 6749 appendix B).
 fn form_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());

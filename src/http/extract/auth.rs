@@ -1,4 +1,4 @@
-//! Who calls: extractors. A handler without one of them cannot name a caller.
+//! Extractors of the caller. A handler without one of them cannot name a caller.
 
 use std::sync::Arc;
 
@@ -25,23 +25,25 @@ use crate::{
     session::{self, LiveClient, callers::Token},
 };
 
-/// Where an app names the user for whom it acts, beside credentials of its own.
+/// The header in which an app names the user for whom it acts. The app's own access token is in
+/// Authorization.
 pub const IDENTITY: HeaderName = HeaderName::from_static("rejoin-identity");
 
-/// Who calls, by cookie or by access token, and the time of the request.
+/// The caller, by cookie or by access token, and the time of the request.
 pub struct Authenticated {
-    /// `None` for a grant without a session, which calls as no client.
+    /// The caller's client. `None` for a grant without a session.
     live: Option<Arc<LiveClient>>,
     /// The time of the request.
     pub now: Timestamp,
-    /// Whether the request acknowledges events. Another site can lead a browser here with its cookie,
-    /// or over plain http load this as an image; such a request must change nothing.
+    /// Whether the request acknowledges events. Another site can make a browser navigate here with
+    /// its cookie or, over plain http, load this address as an image. Such a request must change
+    /// nothing.
     pub acknowledges: bool,
 }
 
 impl Authenticated {
-    /// The live client that calls, if it may do this: a handler has no other way to learn whom it
-    /// serves.
+    /// The client that calls, if its credential allows `needed`. A handler has no other way to
+    /// learn who calls.
     pub fn allowed(&self, needed: impl Into<Requirement>) -> Result<&Arc<LiveClient>> {
         let needed = needed.into();
         let Some(live) = &self.live else {
@@ -107,24 +109,24 @@ impl Authenticated {
             (None, None, Some(_)) => Err(nobody_beside()),
             // With two credentials it is unclear which one is meant.
             (Some(_), _, _) => Err(Error::malformed(
-                "the request has both a cookie and an access token",
+                "the request has both a cookie and an access token; send only one of them",
             )),
         }
     }
 }
 
-/// The access token by which a request is made, whether or not it has a client. A cookie beside it
-/// does not matter.
+/// The access token of a request, whether or not it has a client. A cookie in the same request is
+/// ignored.
 pub struct TokenCaller {
-    /// The access token of the user, or the app's own.
+    /// The access token: a user's, or the app's own.
     pub token: Token,
     /// The time of the request.
     pub now: Timestamp,
 }
 
 impl TokenCaller {
-    /// The user's token: the one in Authorization if it `may` stand alone, or one beside the app's
-    /// own.
+    /// The user's token: the one in Authorization if it `may` be used alone, or else the one in
+    /// Rejoin-Identity, with the app's own in Authorization.
     async fn of(
         bearer: SecretHash,
         beside: Option<SecretHash>,
@@ -140,7 +142,7 @@ impl TokenCaller {
                     .authenticate_token(beside, now, due)
                     .await
                     .map_err(invalid_identity)?;
-                // An app's own token is the one that calls as no session.
+                // An app's own token belongs to a grant without a session.
                 if first.session.is_some() || user.session.is_none() || user.app != first.app {
                     return Err(identity_mismatch());
                 }
@@ -153,7 +155,7 @@ impl TokenCaller {
         Ok(Self { token, now })
     }
 
-    /// Notes from where it came.
+    /// Notes the network that the token was used from.
     async fn used_here(self, parts: &mut Parts, server: &ServerState) -> Result<Self> {
         if let Some(live) = &self.token.live {
             live.used_from(area(parts, server).await?);
@@ -161,8 +163,8 @@ impl TokenCaller {
         Ok(self)
     }
 
-    /// By the token that a request has in its headers or in its form, by one method and no other
-    /// (RFC 6750 §2).
+    /// Finds the token in the request's headers or in its form. Only one of them may have it (RFC
+    /// 6750 §2).
     async fn named(
         headers: &HeaderMap,
         in_form: Option<&str>,
@@ -170,15 +172,15 @@ impl TokenCaller {
     ) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
-            // OAuth libraries ask who the user is with the user's token alone.
+            // OAuth libraries call userinfo with only the user's token.
             (Some(token), beside) => Self::of(token, beside, server, |_| true).await,
-            (None, _) if in_form.is_some() => {
-                Err(Error::malformed("the access token is there by two methods"))
-            }
+            (None, _) if in_form.is_some() => Err(Error::malformed(
+                "the request has an access token in two places; send it once",
+            )),
             (None, Some(_)) => Err(nobody_beside()),
             (None, None) => Err(Error::new(
                 Code::Unauthenticated,
-                "this wants an access token in Authorization",
+                "this request requires an access token in Authorization",
             )),
         }
     }
@@ -202,8 +204,7 @@ impl FromRequestParts<ServerState> for TokenCaller {
     }
 }
 
-/// The same by POST, where the token may be the field `access_token` of a form instead (RFC 6750
-/// §2.2).
+/// The same for a POST, whose token may also be the field `access_token` of a form (RFC 6750 §2.2).
 pub struct PostedTokenCaller(pub TokenCaller);
 
 impl FromRequest<ServerState> for PostedTokenCaller {
@@ -231,7 +232,7 @@ impl FromRequest<ServerState> for PostedTokenCaller {
 fn nobody_beside() -> Error {
     Error::new(
         Code::Unauthenticated,
-        "Rejoin-Identity stands beside the app's own access token in Authorization",
+        "a request with Rejoin-Identity also requires the app's own access token in Authorization",
     )
 }
 
@@ -245,12 +246,14 @@ fn invalid_identity(error: Error) -> Error {
 }
 
 fn identity_mismatch() -> Error {
-    let detail = "Authorization wants the app's own access token, and Rejoin-Identity one of the same app's user";
+    let detail = "Authorization must have the app's own access token, and Rejoin-Identity an access \
+                  token that a user gave the same app";
     Error::new(Code::IdentityMismatch, detail)
 }
 
 fn app_token_needed() -> Error {
-    let detail = "a user's token of this app goes into Rejoin-Identity, with the app's own access token in Authorization";
+    let detail = "this app's user tokens do not work alone: send the user's token in \
+                  Rejoin-Identity, and the app's own access token in Authorization";
     Error::new(Code::AppTokenNeeded, detail)
 }
 
@@ -276,9 +279,10 @@ impl FromRequestParts<ServerState> for OptionalCaller {
 }
 
 /// The hash of the secret in the cookie. If there are several cookies, the one of a live client
-/// counts, so that a cookie planted by a neighbouring application locks nobody out.
+/// counts, so that a neighbouring application cannot lock a user out by planting a cookie.
 ///
-/// Fails with `malformed_request` if several are of live clients: nobody can tell which is meant.
+/// Fails with `malformed_request` if several belong to live clients, because it is unclear which
+/// one is meant.
 async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<SecretHash>> {
     let presented = cookie::presented(headers, &server.own_origins)?;
     if presented.len() < 2 {
@@ -291,8 +295,9 @@ async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<S
     }
 }
 
-/// The hash of the access token in Authorization (RFC 6750 §2.1). Other schemes are ignored: a proxy
-/// may have a password of its own. Fails with `malformed_request` if the header is there twice.
+/// The hash of the access token in Authorization (RFC 6750 §2.1). Other schemes are ignored,
+/// because a proxy may use one for its own password. Fails with `malformed_request` if the header
+/// appears twice.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<SecretHash>> {
     let token =
         Authorization::of(headers)?.and_then(|authorization| authorization.scheme("bearer"));
@@ -306,13 +311,15 @@ fn identity(headers: &HeaderMap) -> Result<Option<SecretHash>> {
         .next()
         .map(|value| presented_token(grammar::trim(value.as_bytes())));
     if values.next().is_some() {
-        return Err(Error::malformed("there is more than one Rejoin-Identity"));
+        return Err(Error::malformed(
+            "the request has more than one Rejoin-Identity header",
+        ));
     }
     Ok(token)
 }
 
-/// The hash of a token (`b64token`, RFC 6750 §2.1). A text that is not well-formed hashes like the
-/// empty text, which no token is.
+/// The hash of a token (`b64token`, RFC 6750 §2.1). A malformed text hashes like the empty text,
+/// which is no token.
 fn presented_token(token: &[u8]) -> SecretHash {
     SecretHash::of(grammar::token68(token).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Bodies and queries, taken in with the contract's errors and without repeating what was sent.
+//! Bodies and queries. Their errors are the contract's, and do not repeat what was sent.
 
 use axum::{
     body::Bytes,
@@ -29,11 +29,11 @@ use crate::{
 
 /// The longest body of a request, in bytes.
 pub const BODY_LIMIT: usize = 16 * 1024;
-/// The bytes that a response's buffer has at first.
+/// The initial size of a response's buffer, in bytes.
 const ROOM: usize = 512;
 
-/// Refuses a body whose Content-Length says that it is too long, also where no handler reads it.
-/// Fails with `input_too_long`.
+/// Refuses a body whose Content-Length is too long, even if no handler reads the body. Fails with
+/// `input_too_long`.
 pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     let length = grammar::only(request.headers(), header::CONTENT_LENGTH)
         .and_then(|length| length.parse().ok());
@@ -44,9 +44,9 @@ pub fn refuse_too_long<B>(request: &Request<B>) -> Result<()> {
     }
 }
 
-/// Refuses a query that is not UTF-8, also where no handler reads it. Fails with `malformed_request`.
-/// The query of an authorization request is checked field by field instead, so that the app can be
-/// told.
+/// Refuses a query that is not UTF-8, even if no handler reads the query. Fails with
+/// `malformed_request`. The query of an authorization request is checked field by field instead, so
+/// that the error can go to the app.
 pub fn refuse_garbled_query<B>(route: RouteKind, request: &Request<B>) -> Result<()> {
     match request.uri().query() {
         Some(query) if route != RouteKind::Authorize => grammar::require_utf_8(query.as_bytes()),
@@ -67,10 +67,9 @@ pub enum BodyKind {
     Other,
 }
 
-/// What the body is, by a Content-Type that is there once and well-formed (RFC 9110 §8.3). It is read
-/// by hand, because axum-extra's `TypedHeader` takes the first of several. Of the media type's
-/// parameters only the charset of a text says something: it is UTF-8, or the part of it that is
-/// ASCII.
+/// The kind of a body by its Content-Type, which must appear once and be well-formed (RFC 9110
+/// §8.3). It is read by hand, because axum-extra's `TypedHeader` takes the first of several. Only
+/// the charset of a text matters among the parameters: it must be UTF-8 or ASCII.
 pub fn kind(headers: &HeaderMap) -> BodyKind {
     let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
@@ -90,13 +89,13 @@ pub fn kind(headers: &HeaderMap) -> BodyKind {
     }
 }
 
-/// A whole body within the limit, in time.
+/// Reads a whole body, within the limits of length and time.
 async fn bytes(request: Request, server: &ServerState) -> Result<Bytes> {
     in_time(server, Bytes::from_request(limited(request), server))
         .await?
         .map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_long(),
-            _ => Error::malformed("the body did not arrive whole"),
+            _ => Error::malformed("the body is incomplete"),
         })
 }
 
@@ -112,11 +111,16 @@ async fn in_time<T>(server: &ServerState, body: impl Future<Output = T>) -> Resu
         .map_err(late)
 }
 
+fn wrong_type(wanted: &str) -> Error {
+    Error::malformed(format!("the body must have the Content-Type {wanted}"))
+}
+
 fn too_long() -> Error {
     Error::too_long("the body", BODY_LIMIT, "bytes")
 }
 
-/// A JSON body: of a request, in which nothing is unknown and nothing missing, or of an answer.
+/// A JSON body of a request or an answer. A request's body must have all required fields and no
+/// unknown ones.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<ServerState> for Json<T> {
@@ -124,9 +128,7 @@ impl<T: DeserializeOwned> FromRequest<ServerState> for Json<T> {
 
     async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
         if kind(request.headers()) != BodyKind::Json {
-            return Err(Error::malformed(
-                "this wants a body with Content-Type: application/json",
-            ));
+            return Err(wrong_type("application/json"));
         }
         json(&bytes(request, server).await?).map(Self)
     }
@@ -134,7 +136,7 @@ impl<T: DeserializeOwned> FromRequest<ServerState> for Json<T> {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        // A plain Vec that most responses fit into: axum's own Json takes twice the time.
+        // A Vec with room for most responses. axum's own Json takes twice the time.
         let mut text = Vec::with_capacity(ROOM);
         match serde_json::to_writer(&mut text, &self.0) {
             Ok(()) => (
@@ -151,14 +153,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    // serde would take a list of the values in the fields' order for an object.
+    // serde would accept a list of the fields' values as an object.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Error::malformed("the body is no JSON object"));
+        return Err(Error::malformed("the body must be a JSON object"));
     }
     serde_json::from_slice(bytes).map_err(|error| {
         let text = error.to_string();
-        // serde names the field, but also repeats a wrong value, which may be a password in the
-        // wrong place.
+        // serde's text names the field, but it also repeats a wrong value, which may be a password
+        // in the wrong place.
         let named = ["unknown field", "missing field", "duplicate field"]
             .iter()
             .any(|kind| text.starts_with(kind));
@@ -168,13 +170,12 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
                 text.chars().filter(|c| !c.is_control()).take(200).collect()
             }
             serde_json::error::Category::Data => format!("a value of the wrong type at {place}"),
-            _ => format!("this is no JSON at {place}"),
+            _ => format!("the body is not valid JSON at {place}"),
         })
     })
 }
 
-/// A whole number. One that is written `7.0` is whole too, as JSON Schema has it (2020-12 Core
-/// §4.2.3).
+/// A whole number. `7.0` counts as whole, as in JSON Schema (2020-12 Core §4.2.3).
 pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(deserializer)? else {
         return Ok(None);
@@ -186,12 +187,10 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, 
         .map(Some)
 }
 
-/// A form's body, still encoded (the URL standard's application/x-www-form-urlencoded).
+/// The body of a form, still encoded (application/x-www-form-urlencoded of the URL standard).
 pub async fn form(request: Request, server: &ServerState) -> Result<Bytes> {
     if kind(request.headers()) != BodyKind::Form {
-        return Err(Error::malformed(
-            "this wants a body with Content-Type: application/x-www-form-urlencoded",
-        ));
+        return Err(wrong_type("application/x-www-form-urlencoded"));
     }
     bytes(request, server).await
 }
@@ -206,11 +205,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ServerState> for QueryParams<T
         let query = Query::<T>::from_request_parts(parts, server).await;
         query
             .map(|Query(params)| Self(params))
-            .map_err(|_| Error::malformed("a parameter of the query is not well-formed"))
+            .map_err(|_| Error::malformed("a parameter of the query is malformed"))
     }
 }
 
-/// A parameter that is a whole number within a range.
+/// Parses a parameter that is a whole number within a range.
 pub fn number(
     name: &str,
     text: Option<&str>,
@@ -220,7 +219,7 @@ pub fn number(
     let Some(text) = text else { return Ok(default) };
     let bad = || {
         Error::malformed(format!(
-            "{name} is a whole number from {} to {}",
+            "`{name}` must be a whole number from {} to {}",
             range.start(),
             range.end()
         ))
@@ -238,8 +237,13 @@ impl FromRequestParts<ServerState> for PathParam {
     async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
         let path = Path::<String>::from_request_parts(parts, server).await;
         path.map(|Path(segment)| Self(segment))
-            .map_err(|_| Error::new(Code::NotFound, "there is nothing at this address"))
+            .map_err(|_| nothing_here())
     }
+}
+
+/// The error `not_found` for a path that no route has.
+pub fn nothing_here() -> Error {
+    Error::new(Code::NotFound, "there is nothing at this address")
 }
 
 /// A message as a client sends it: JSON, or one IRC line as `text/plain`.
@@ -268,8 +272,9 @@ pub struct MessageBody {
     #[serde(default)]
     #[schema(schema_with = params_schema)]
     params: Vec<String>,
-    /// Of PRIVMSG, NOTICE and MARKREAD with one nick: the session that is meant. If another session
-    /// has the nick by now, a message is refused; MARKREAD goes by the session alone.
+    /// The session that held the nick when the message was written, for PRIVMSG, NOTICE and
+    /// MARKREAD with one nick. If another session holds the nick now, a message is refused.
+    /// MARKREAD uses only the session.
     #[serde(default, deserialize_with = "whole")]
     #[schema(value_type = Option<i64>)]
     to: Option<i64>,
@@ -280,7 +285,7 @@ fn params_schema() -> Array {
         .schema_type(Type::String)
         .pattern(Some(r"^[^\x00\r]*$"));
     let about =
-        "LF is allowed in the text of a PRIVMSG or NOTICE alone, which has at most 100 lines.";
+        "LF is allowed only in the text of a PRIVMSG or NOTICE, which has at most 100 lines.";
     ArrayBuilder::new()
         .description(Some(about))
         .items(param)
@@ -302,7 +307,7 @@ impl FromRequest<ServerState> for Message {
                 irc::Message::parse_line(line).map(Self)
             }
             _ => Err(Error::malformed(
-                "a message is application/json, or one line of text/plain in UTF-8",
+                "send a message as application/json, or as one line of text/plain in UTF-8",
             )),
         }
     }
@@ -322,7 +327,7 @@ pub fn message(text: &[u8]) -> Result<irc::Message> {
     Ok(irc::Message::new(label, command, params)?.to(to.map(SessionId)))
 }
 
-/// The label of what is no good message, where it can be told.
+/// The label of a malformed message, if the message has a readable one.
 pub fn label(text: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Labelled {

@@ -1,4 +1,4 @@
-//! The cookie: the one place where a client's secret travels.
+//! The cookie, which is the only place where a client's secret travels.
 
 use std::collections::HashSet;
 
@@ -12,18 +12,17 @@ use crate::{
     secret::{Secret, SecretHash},
 };
 
-/// The hashes of the secrets a request presents, each once (RFC 6265bis §5.7.3, read backwards). A
-/// cookie is ours if its name is, byte for byte; SP and HTAB alone are taken off names and values,
-/// as browsers do it. Every other cookie belongs to a neighbouring application, whatever it looks
-/// like.
+/// The hashes of the secrets that a request presents, each once (the reverse of RFC 6265bis
+/// §5.7.3). A cookie is ours if its name equals ours byte for byte. Only SP and HTAB are trimmed
+/// around names and values, as browsers do. Every other cookie belongs to a neighbouring
+/// application, whatever it looks like.
 ///
-/// Over https our name is ours alone, and two cookies of it are refused: browsers send none. Over
-/// plain http a page on another port of the host, or under another path of it, can plant more; no
-/// rule says in which order they come. There are as many as a request's head has room for.
+/// Over https nobody else can set a cookie of our name, so browsers never send two, and two are
+/// refused. Over plain http, a page on another port or path of the host can plant more cookies. No
+/// rule says in which order they come. Their number is limited by the length of a request's head.
 ///
-/// This is not the cookie crate's reading: that takes all of Unicode's white space off, so that a
-/// neighbour could plant a cookie under a name that browsers let it set and that would count as
-/// ours.
+/// The cookie crate is not used here. It trims all of Unicode's white space, so a neighbour could
+/// plant a cookie under a name that browsers allow and that would count as ours.
 pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<SecretHash>> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for line in headers.get_all(header::COOKIE) {
@@ -38,7 +37,7 @@ pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<Se
             if name != own_origins.cookie_name.as_bytes() {
                 continue;
             }
-            // A value that is not UTF-8 counts as presented, and belongs to nobody.
+            // A value that is not UTF-8 counts as presented, and belongs to no client.
             let secret = SecretHash::of(std::str::from_utf8(value).unwrap_or_default());
             if own_origins.secure && !found.is_empty() {
                 return Err(several());
@@ -54,7 +53,7 @@ pub fn presented(headers: &HeaderMap, own_origins: &OwnOrigins) -> Result<Vec<Se
 /// The refusal of a request with several session cookies: it is unclear which one is meant.
 pub fn several() -> Error {
     Error::malformed(
-        "the request has more than one session cookie: clear this site's cookies and try again",
+        "the request has more than one session cookie: clear this site's cookies, and try again",
     )
 }
 
@@ -74,8 +73,8 @@ pub fn clear(own_origins: &OwnOrigins) -> String {
     cookie(own_origins, "", time::Duration::ZERO)
 }
 
-/// Written with the cookie crate, and not by axum-extra's `CookieJar`: that percent-encodes the name,
-/// which the operator chooses and browsers compare byte for byte.
+/// Written with the cookie crate and not with axum-extra's `CookieJar`, which percent-encodes the
+/// name. The operator chooses the name, and browsers compare it byte for byte.
 fn cookie(own_origins: &OwnOrigins, value: &str, left: time::Duration) -> String {
     Cookie::build((own_origins.cookie_name.as_str(), value))
         .http_only(true)

@@ -1,8 +1,8 @@
-//! The fields of a query or a form, by name. Each comes once or not at all, but for those of boxes
-//! that can be ticked.
+//! The fields of a query or a form, by name. Each appears at most once, except those of check
+//! boxes.
 //!
-//! They are read by hand: the extractors of axum and axum-extra put U+FFFD in the place of what is not
-//! UTF-8, where the contract wants a refusal.
+//! They are read by hand, because the extractors of axum and axum-extra replace invalid UTF-8 by
+//! U+FFFD. The contract requires a refusal.
 
 use std::collections::HashSet;
 
@@ -16,17 +16,17 @@ use crate::{
     },
 };
 
-/// What was sent, in its order. `None` stands for what is no UTF-8.
+/// The fields in their order. `None` stands for a text that is not UTF-8.
 pub struct FormFields(Vec<(Option<String>, Option<String>)>);
 
 impl FormFields {
-    /// Those of a query, of which each is judged by itself: an app hears of what is wrong by a
-    /// redirect, as long as the fields that say which app it is, and where to, are right.
+    /// The fields of a query. Each is checked by itself, so that an app can be told of an error by
+    /// a redirect as long as the fields that name the app and its redirect URI are valid.
     pub fn of_query(query: Option<&str>) -> Self {
         Self::each(query.unwrap_or_default().as_bytes())
     }
 
-    /// Those of a form of which all is text.
+    /// The fields of a form. All of them must be UTF-8.
     fn parse(encoded: &[u8]) -> Result<Self> {
         let fields = Self::each(encoded);
         fields.require_utf_8().map(|()| fields)
@@ -59,7 +59,7 @@ impl FormFields {
             .finish()
     }
 
-    /// Every value of a field. Values that are not UTF-8 are left out.
+    /// All values of a field, without those that are not UTF-8.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.values(name).flatten().collect()
     }
@@ -71,34 +71,34 @@ impl FormFields {
             .map(|(_, value)| value.as_deref())
     }
 
-    /// A field that is there once or not at all (RFC 6749 §3.1); without a value it counts as left
-    /// out.
+    /// A field that may appear once (RFC 6749 §3.1). `None` if it is missing or empty. Fails with
+    /// `malformed_request` if it is repeated or not UTF-8.
     pub fn only(&self, name: &str) -> Result<Option<&str>> {
         match self.values(name).collect::<Vec<_>>()[..] {
             [] | [Some("")] => Ok(None),
-            // It could not be sent back as it came.
+            // It could not be sent back unchanged.
             [None] => Err(Error::malformed(format!(
                 "the parameter {name} is not UTF-8"
             ))),
             [value] => Ok(value),
             // It is unclear which one is meant.
             _ => Err(Error::malformed(format!(
-                "the parameter {name} is there more than once"
+                "the parameter {name} appears more than once"
             ))),
         }
     }
 
-    /// Refuses fields that are there more than once, except these. Fails with `malformed_request`.
+    /// Refuses repeated fields, except these. Fails with `malformed_request`.
     pub fn refuse_repeated(&self, may_be: &[&str]) -> Result<()> {
         let mut seen = HashSet::new();
         let named = self.0.iter().filter_map(|(name, _)| name.as_deref());
         match { named }.all(|name| may_be.contains(&name) || seen.insert(name)) {
             true => Ok(()),
-            false => Err(Error::malformed("a parameter is there more than once")),
+            false => Err(Error::malformed("a parameter appears more than once")),
         }
     }
 
-    /// A field that must be there, once and with a value. Fails with `malformed_request`.
+    /// A field that must appear once and have a value. Fails with `malformed_request`.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.only(name)?
             .ok_or_else(|| Error::malformed(format!("the parameter {name} is missing")))

@@ -1,11 +1,11 @@
-//! The small grammars of which HTTP's header fields are made (RFC 9110 §5.6), read byte by byte: no
-//! other white space than SP and HTAB, no other quotes than `"`, nothing left over at the end.
+//! Parsers for the grammars of HTTP's header fields (RFC 9110 §5.6). They read byte by byte: only
+//! SP and HTAB are white space, only `"` is a quote, and nothing may be left over at the end.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::{Error, Result};
 
-/// Takes SP and HTAB, and nothing else, off both ends (OWS, §5.6.3).
+/// Trims SP and HTAB, and nothing else, at both ends (OWS, §5.6.3).
 pub fn trim(text: &[u8]) -> &[u8] {
     let blank = |b: &u8| matches!(b, b' ' | b'\t');
     let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
@@ -26,7 +26,8 @@ pub fn leading_token(text: &[u8]) -> &str {
     Reader(text).token().unwrap_or_default()
 }
 
-/// A text as a quoted-string (§5.6.4), for a header that we send. What it cannot hold is left out.
+/// A text as a quoted-string (§5.6.4), for a header of a response. Characters that it cannot
+/// contain are left out.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
@@ -38,7 +39,7 @@ pub fn quote(text: &str) -> String {
     quoted + "\""
 }
 
-/// What is still to be read.
+/// The rest of the text, which is still to be read.
 struct Reader<'t>(&'t [u8]);
 
 impl<'t> Reader<'t> {
@@ -67,7 +68,7 @@ impl<'t> Reader<'t> {
             .filter(|token| !token.is_empty())
     }
 
-    /// A quoted-string, unquoted.
+    /// Reads a quoted-string and unquotes it.
     fn quoted(&mut self) -> Option<Vec<u8>> {
         let mut text = Vec::new();
         if !self.eat(b'"') {
@@ -85,7 +86,7 @@ impl<'t> Reader<'t> {
                 }
                 byte => byte,
             };
-            // A control character is none that may stand there, escaped or not.
+            // A control character is not allowed, escaped or not.
             text.push(Some(byte).filter(|b| *b == b'\t' || !b.is_ascii_control())?);
         }
     }
@@ -102,7 +103,7 @@ impl<'t> Reader<'t> {
                 return None;
             }
             self.blanks();
-            // One that is left out is allowed.
+            // An empty parameter is allowed.
             let Some(name) = self.token() else { continue };
             if !self.eat(b'=') {
                 return None;
@@ -116,8 +117,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A media type, or a range of them: type and subtype in lower case, and the parameters, their
-/// names in lower case (§8.3.1).
+/// A media type or a media range (§8.3.1).
 #[derive(Debug, PartialEq, Eq)]
 pub struct MediaType {
     /// Type and subtype in lower case, such as `text/plain`.
@@ -139,7 +139,7 @@ impl MediaType {
         })
     }
 
-    /// The values of a parameter, which is named in lower case.
+    /// The values of a parameter. `name` is in lower case.
     pub fn parameter(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.parameters
             .iter()
@@ -148,8 +148,8 @@ impl MediaType {
     }
 }
 
-/// The elements of a list, over all lines of its header (§5.6.1). Empty ones are none; a comma in
-/// quotes parts nothing.
+/// The elements of a list, from all lines of its header (§5.6.1), without empty ones. A comma in
+/// quotes does not separate elements.
 pub fn list<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
     headers
         .get_all(name)
@@ -171,14 +171,13 @@ fn elements(line: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Whether Accept asks for a media type by its own name, and not with a weight of nothing
-/// (§12.5.1).
+/// Whether Accept names a media type, with a weight above zero (§12.5.1).
 pub fn accepts(headers: &HeaderMap, essence: &str) -> bool {
     let mut ranges = list(headers, &header::ACCEPT).filter_map(MediaType::parse);
     ranges.any(|range| range.essence == essence && is_wanted(&range.parameters))
 }
 
-/// Whether Accept asks for something by name, and for none of these media types.
+/// Whether Accept names some media types, and none of these.
 pub fn accepts_only_others(headers: &HeaderMap, essences: &[&str]) -> bool {
     let ranges = list(headers, &header::ACCEPT).filter_map(MediaType::parse);
     let mut named = ranges
@@ -191,8 +190,8 @@ pub fn accepts_only_others(headers: &HeaderMap, essences: &[&str]) -> bool {
     named.peek().is_some() && !named.any(fits)
 }
 
-/// Whether Accept-Encoding takes a content coding: by one of its names or, if it has none of them,
-/// by `*` (§12.5.3).
+/// Whether Accept-Encoding accepts a content coding: by one of its names or, if none of them
+/// appears, by `*` (§12.5.3).
 pub fn takes_coding(headers: &HeaderMap, names: &[&str]) -> bool {
     let (mut named, mut any) = (None, None);
     for choice in list(headers, &header::ACCEPT_ENCODING) {
@@ -209,7 +208,7 @@ pub fn takes_coding(headers: &HeaderMap, names: &[&str]) -> bool {
     named.or(any).unwrap_or(false)
 }
 
-/// Whether what is parameterized so has a weight above nothing; left out, it is one (§12.4.2).
+/// Whether these parameters give a weight above zero. Without one the weight is 1 (§12.4.2).
 fn is_wanted(parameters: &[(String, Vec<u8>)]) -> bool {
     let above_nothing = |weight: &[u8]| match weight {
         [b'0', b'.', digits @ ..] if digits.len() <= 3 => {
@@ -225,7 +224,7 @@ fn is_wanted(parameters: &[(String, Vec<u8>)]) -> bool {
         .all(|(_, weight)| above_nothing(weight))
 }
 
-/// Whether If-None-Match names an entity tag, compared weakly, or any at all (§13.1.2).
+/// Whether If-None-Match is `*` or contains an entity tag, by weak comparison (§13.1.2).
 pub fn none_match(headers: &HeaderMap, tag: &str) -> bool {
     let names = |line: &HeaderValue| {
         trim(line.as_bytes()) == b"*" || names_tag(line.as_bytes(), tag.as_bytes())
@@ -233,8 +232,8 @@ pub fn none_match(headers: &HeaderMap, tag: &str) -> bool {
     headers.get_all(header::IF_NONE_MATCH).iter().any(names)
 }
 
-/// Whether a list of entity tags, weak or strong, has this one. In them no backslash escapes
-/// anything (§8.8.3).
+/// Whether a list of weak or strong entity tags contains this one. A backslash escapes nothing in
+/// an entity tag (§8.8.3).
 fn names_tag(line: &[u8], tag: &[u8]) -> bool {
     let mut reader = Reader(line);
     loop {
@@ -255,7 +254,7 @@ fn names_tag(line: &[u8], tag: &[u8]) -> bool {
     }
 }
 
-/// What Authorization holds: a scheme, and the token68 after it if that is what follows (§11.4).
+/// The value of Authorization: a scheme, and the token68 after it, if there is one (§11.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authorization<'h> {
     scheme: &'h str,
@@ -263,14 +262,17 @@ pub struct Authorization<'h> {
 }
 
 impl<'h> Authorization<'h> {
-    /// The header that a request has once, if it has it.
+    /// The request's Authorization header, if there is one. Fails with `malformed_request` if there
+    /// are several.
     pub fn of(headers: &'h HeaderMap) -> Result<Option<Self>> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let Some(line) = lines.next() else {
             return Ok(None);
         };
         if lines.next().is_some() {
-            return Err(Error::malformed("there is more than one Authorization"));
+            return Err(Error::malformed(
+                "the request has more than one Authorization header",
+            ));
         }
         Ok(Some(Self::parse(line.as_bytes())))
     }
@@ -283,7 +285,8 @@ impl<'h> Authorization<'h> {
         Self { scheme, token68 }
     }
 
-    /// Whether it is of this scheme, in any case (§11.1): then its token68, if it is well-formed.
+    /// The token68, if the header has this scheme, in any case (§11.1). The inner `None` stands for
+    /// a malformed one.
     pub fn scheme(&self, name: &str) -> Option<Option<&'h str>> {
         self.scheme
             .eq_ignore_ascii_case(name)
@@ -291,7 +294,7 @@ impl<'h> Authorization<'h> {
     }
 }
 
-/// `token68`, which is also RFC 6750's `b64token` (§11.2).
+/// Whether a text is a `token68` (§11.2), which is also the `b64token` of RFC 6750.
 pub fn token68(text: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(text).ok()?;
     let letters = text.trim_end_matches('=');
@@ -299,11 +302,11 @@ pub fn token68(text: &[u8]) -> Option<&str> {
     (!letters.is_empty() && letters.bytes().all(allowed)).then_some(text)
 }
 
-/// The names and values of a query or a form (the URL standard's
-/// application/x-www-form-urlencoded). `None` stands for what is no UTF-8: the standard reads
-/// U+FFFD there, and so other things than were sent.
+/// The names and values of a query or a form (application/x-www-form-urlencoded of the URL
+/// standard). `None` stands for a text that is not UTF-8. The standard would read U+FFFD there, and
+/// so something that was not sent.
 pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Option<String>)> {
-    // Half of a pair has all that is in it, whatever its bytes.
+    // `None` for a half that is not UTF-8.
     let decoded = |half: &[u8]| String::from_utf8(form_decoded(half)).ok();
     let pairs = encoded
         .split(|byte| *byte == b'&')
@@ -316,7 +319,7 @@ pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Optio
     )
 }
 
-/// Bytes behind `+` and percent signs. A percent sign without two digits behind it stands for
+/// Decodes `+` and percent-encoded bytes. A percent sign without two digits after it stands for
 /// itself.
 fn form_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |at: usize| {
@@ -340,9 +343,9 @@ fn form_decoded(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Refuses a query or a form of which something is no UTF-8.
+/// Refuses a query or a form with a text that is not UTF-8. Fails with `malformed_request`.
 pub fn require_utf_8(encoded: &[u8]) -> Result<()> {
-    // Most have nothing that could be anything else.
+    // Most texts are plain ASCII.
     let plain = encoded.is_ascii() && !encoded.contains(&b'%');
     if plain || form_pairs(encoded).all(|(name, value)| name.is_some() && value.is_some()) {
         Ok(())
@@ -351,7 +354,7 @@ pub fn require_utf_8(encoded: &[u8]) -> Result<()> {
     }
 }
 
-/// A header's value, if the request has it once and it is text.
+/// The value of a header that appears once and is visible ASCII.
 pub fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

@@ -1,4 +1,4 @@
-//! Which address a request comes from, where trusted proxies forward requests.
+//! The address that a request comes from, behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::http::extract::grammar;
 
-/// A list in which each proxy puts the address that it heard from at the end. No standard describes
+/// A list to which each proxy appends the address that the request came from. No standard describes
 /// it.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -20,7 +20,7 @@ impl Proxies {
         Self(trusted)
     }
 
-    /// Whether an address is a trusted proxy's.
+    /// Whether an address belongs to a trusted proxy.
     pub fn include(&self, address: IpAddr) -> bool {
         self.0
             .iter()
@@ -30,7 +30,8 @@ impl Proxies {
     /// The last address in the chain that is not a trusted proxy's.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter();
-        // No quotes: one that a client began would hide what the proxy wrote behind it.
+        // Quotes are not special. Otherwise a quote by the client would hide what the proxy
+        // appended.
         let elements = lines
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .map(grammar::trim);
@@ -49,8 +50,8 @@ impl Proxies {
     }
 }
 
-/// One hop of the chain: an address, perhaps with a port; an IPv6 address perhaps in brackets. `None`
-/// for any other text.
+/// One hop of the chain: an address, optionally with a port. An IPv6 address may be in brackets.
+/// `None` for any other text.
 fn hop(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());

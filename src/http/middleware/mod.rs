@@ -112,7 +112,8 @@ impl Middleware {
             return Ok(ResponsePermits::default());
         }
         let permit = server.connection_limits.acquire_for_network(network).ok_or_else(|| {
-            let detail = "your network has all the requests under way, streams among them, that it may have: end some";
+            let detail = "your network has as many requests and streams open as it may; close some \
+                          first";
             Error::retry(Code::Throttled, PERMIT_RETRY_AFTER, detail)
         })?;
         Ok(ResponsePermits::new(permit))

@@ -105,7 +105,7 @@ pub fn refuse_other_hosts<B>(own_origins: &OwnOrigins, request: &Request<B>) -> 
     }
     Err(Error::new(
         Code::MisdirectedRequest,
-        "this server does not answer for the host of this request",
+        "the Host of this request is not a name of this server",
     ))
 }
 
@@ -115,17 +115,19 @@ fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
     let Some(line) = lines.next() else {
         return match request.version() {
             Version::HTTP_09 | Version::HTTP_10 => Ok(None),
-            _ => Err(Error::malformed("the request has no Host")),
+            _ => Err(Error::malformed("the request has no Host header")),
         };
     };
     if lines.next().is_some() {
-        return Err(Error::malformed("the request has more than one Host"));
+        return Err(Error::malformed(
+            "the request has more than one Host header",
+        ));
     }
     let host = std::str::from_utf8(grammar::trim(line.as_bytes()))
         .ok()
         .and_then(HostPort::parse);
     host.map(Some)
-        .ok_or_else(|| Error::malformed("the Host is no host with or without a port"))
+        .ok_or_else(|| Error::malformed("the Host header must be a host, optionally with a port"))
 }
 
 #[cfg(test)]

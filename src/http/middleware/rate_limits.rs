@@ -295,12 +295,12 @@ fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(server, server.clock.now());
         if server.core.tells(
-            "an app was not let in",
+            "an app's credentials were refused",
             arrival.network().widest(),
             &arrival,
         ) {
             // Not the client_id: people mistake the fields, and then it is the secret.
-            tracing::warn!(address = %address.ip, "an app was not let in");
+            tracing::warn!(address = %address.ip, "an app's credentials were refused");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The authorization endpoint, to which an app sends a browser, and the answer of the session (RFC
-//! 6749 §4.1).
+//! The authorization endpoint, to which an app sends a browser, and the user's decision (RFC 6749
+//! §4.1).
 
 use axum::{
     extract::{FromRequest, Request as HttpRequest, State},
@@ -27,8 +27,8 @@ use crate::{
     session::LiveClient,
 };
 
-/// The longest address to which a posted request is sent on, in bytes: the head of a request with it
-/// must be within its own limit.
+/// The longest address that a posted request is redirected to, in bytes. The head of the next
+/// request must stay within its limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
 /// For the description.
 #[derive(Deserialize, IntoParams, ToSchema)]
@@ -38,21 +38,22 @@ pub struct Asked {
     /// `code`.
     response_type: Option<String>,
     client_id: Option<String>,
-    /// One of those registered, character by character; on loopback at any port.
+    /// One of the app's registered redirect URIs, exactly. On loopback the port may differ.
     redirect_uri: Option<String>,
-    /// Scopes parted by spaces; left out, all that the app may be granted but `session:manage`.
+    /// Scopes separated by spaces. Without it, everything that the app may be granted, except
+    /// `session:manage`.
     scope: Option<String>,
-    /// Comes back as it was sent.
+    /// Returned to the app unchanged.
     state: Option<String>,
     /// RFC 7636.
     code_challenge: Option<String>,
     /// `S256`.
     code_challenge_method: Option<String>,
-    /// `none`: no page is shown; `consent`: one is, as it is without.
+    /// With `none` no page is shown. `consent` is the default.
     prompt: Option<String>,
 }
 
-/// For the description: what was asked, once more, and the decision.
+/// For the description: the parameters of the request again, and the decision.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct DecisionForm {
@@ -68,12 +69,13 @@ struct DecisionForm {
     res: Option<String>,
 }
 
-/// Asks the browser's session to let an app in: a page, or with `prompt=none` an answer at once.
+/// Asks the browser's session to let an app in, by a page. With `prompt=none` the answer comes at
+/// once.
 #[utoipa::path(get, security((), ("cookie" = [])), path = "/auth/authorize", tag = "oauth", params(Asked),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String),
-        (status = 303, description = "To the login page, or back to the app", headers(("location" = String))),
+    responses((status = 200, description = "The consent page", content_type = "text/html", body = String),
+        (status = 303, description = "A redirect to the login page, or back to the app", headers(("location" = String))),
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
-        (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
+        (status = 429, description = "Too many wrong requests", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(
     State(server): State<ServerState>,
@@ -112,16 +114,17 @@ async fn respond_to(
     result.await.unwrap_or_else(|wrong| wrong.respond(server))
 }
 
-/// The same request as a form (RFC 6749 §3.1). With what another site posts no cookie comes along,
-/// so it is asked for anew by GET: a navigation, with which it does.
+/// The same request as a form (RFC 6749 §3.1). Browsers send no cookie with a form from another
+/// site, so such a request is redirected to GET, with which they do.
 #[utoipa::path(post, security((), ("cookie" = [])), path = "/auth/authorize", tag = "oauth",
     request_body(content = Asked, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String),
-        (status = 303, description = "To the same request by GET, to the login page, or back to the app",
+    responses((status = 200, description = "The consent page", content_type = "text/html", body = String),
+        (status = 303, description = "A redirect to the same request by GET, to the login page, or \
+                                      back to the app",
             headers(("location" = String))),
         (status = 400, description = "The app or its redirect URI is wrong", content_type = "text/html", body = String),
-        (status = 429, description = "Too many that were wrong", content_type = "text/html", body = String),
-        (status = 413, description = "Too long to be asked for by GET", content_type = "text/html", body = String),
+        (status = 429, description = "Too many wrong requests", content_type = "text/html", body = String),
+        (status = 413, description = "The request is too long for a redirect to GET", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask_posted(
     State(server): State<ServerState>,
@@ -143,14 +146,15 @@ pub async fn ask_posted(
     }
 }
 
-/// The page's answer: a code for the app, or that it was denied.
+/// The user's decision on the consent page. The app gets a code or a denial.
 #[utoipa::path(post, security(("cookie" = [])), path = "/auth/consent", tag = "oauth",
     request_body(content = DecisionForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 303, description = "Back to the app", headers(("location" = String))),
-        (status = 400, description = "The app or its redirect URI is wrong; or the page again, as what was chosen is",
+    responses((status = 303, description = "A redirect back to the app", headers(("location" = String))),
+        (status = 400, description = "The app or its redirect URI is wrong; or the page again, if \
+                                      the choice is invalid",
             content_type = "text/html", body = String),
         (status = 409, description = "The session has too many devices", content_type = "text/html", body = String),
-        (status = 429, description = "Too many apps that were wrong", content_type = "text/html", body = String),
+        (status = 429, description = "Too many wrong requests", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn decide(
     State(server): State<ServerState>,
@@ -191,9 +195,7 @@ pub async fn decide(
                     .and(Err(denied))
             }
             undecided => {
-                let refusal = undecided
-                    .err()
-                    .unwrap_or_else(|| Error::malformed("the decision is allow or deny"));
+                let refusal = undecided.err().unwrap_or_else(decision::undecided);
                 return consent_page(&server, &live, &params, &request, Some(&refusal)).await;
             }
         };
@@ -204,11 +206,11 @@ pub async fn decide(
             decided => {
                 let allowed = decided.is_ok();
                 if server.core.tells(
-                    "asked for consent",
+                    "consent decided",
                     live.caller.session,
                     &address.arrival(&server, now),
                 ) {
-                    tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "asked for consent");
+                    tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "consent decided");
                 }
                 decided.map_err(|error| asked.wrong(error))
             }
@@ -223,8 +225,12 @@ async fn silently(
     live: Option<&LiveClient>,
     request: Request,
 ) -> Result<Secret> {
-    let live =
-        live.ok_or_else(|| Error::new(Code::LoginRequired, "this browser has no session here"))?;
+    let live = live.ok_or_else(|| {
+        Error::new(
+            Code::LoginRequired,
+            "this browser has no session on this server",
+        )
+    })?;
     rate_limits::new_code(server, address, live.caller.session).await?;
     authorize::silently(&server.core, live, request, server.clock.due()).await
 }

@@ -1,8 +1,8 @@
-//! Checks what an app asks for at `/auth/authorize`, and sends the browser on (RFC 6749 §4.1, RFC
+//! Checks an app's request at `/auth/authorize`, and redirects the browser (RFC 6749 §4.1, RFC
 //! 9207).
 //!
-//! Until the app and its redirect URI are known to be right, the person is told what is wrong, on a
-//! page. From then on the app is told, by a redirect.
+//! An error in the app or its redirect URI is shown to the user on a page. Every other error goes
+//! to the app, by a redirect.
 
 use axum::{
     http::{StatusCode, header},
@@ -27,10 +27,9 @@ use crate::{
     secret::Secret,
 };
 
-/// The path at which apps ask.
+/// The path of the authorization endpoint.
 pub const PATH: &str = "/auth/authorize";
-/// The parameters that say what is asked for; the page's form sends them again, and they are
-/// checked again.
+/// The parameters of a request. The page's form sends them again, and they are checked again.
 const ASKING: [&str; 7] = [
     "response_type",
     "client_id",
@@ -41,18 +40,18 @@ const ASKING: [&str; 7] = [
     "code_challenge_method",
 ];
 
-/// A request that is right.
+/// A valid request.
 pub struct Checked {
-    /// What is asked for.
+    /// What the app requests.
     pub request: Request,
-    /// The app's `state`, which goes back as it came.
+    /// The app's `state`, which is returned unchanged.
     pub state: Option<String>,
-    /// Whether no page is to be shown (`prompt=none`).
+    /// Whether no page may be shown (`prompt=none`).
     pub silent: bool,
 }
 
 impl Checked {
-    /// Checks what is asked for: the app and the redirect URI first, then everything else.
+    /// Checks a request: first the app and the redirect URI, and then everything else.
     pub async fn check(
         params: &FormFields,
         server: &ServerState,
@@ -70,7 +69,7 @@ impl Checked {
         let asking = rate_limits::app_of_page(server, address, look)
             .await
             .map_err(Wrong::Page)?;
-        // A state that cannot be told is not sent back.
+        // A state that cannot be read is not sent back.
         let state = params.only("state").ok().flatten().map(str::to_owned);
         match rest(params, &asking) {
             Ok((scope, challenge, silent)) => Ok(Self {
@@ -90,7 +89,7 @@ impl Checked {
         }
     }
 
-    /// Sends the browser back with a code.
+    /// Redirects the browser back to the app with a code.
     pub fn back_with(&self, server: &ServerState, code: &Secret) -> Response {
         back(
             server,
@@ -100,7 +99,7 @@ impl Checked {
         )
     }
 
-    /// An error that the app is told of.
+    /// An error that goes to the app.
     pub fn wrong(&self, error: Error) -> Wrong {
         Wrong::Redirect {
             asking: Box::new(self.request.asking.clone()),
@@ -110,23 +109,23 @@ impl Checked {
     }
 }
 
-/// What is wrong, by who is told of it.
+/// An invalid request, by who is told of the error.
 pub enum Wrong {
-    /// The person: it is not known where else to go, or nobody else's business.
+    /// The user, on a page: the redirect URI is unknown, or the error does not concern the app.
     Page(Error),
-    /// The app (RFC 6749 §4.1.2.1).
+    /// The app, by a redirect (RFC 6749 §4.1.2.1).
     Redirect {
-        /// The app, and where to send the browser.
+        /// The app and the redirect URI.
         asking: Box<Asking>,
         /// The app's `state`.
         state: Option<String>,
-        /// What is wrong.
+        /// The error.
         error: Error,
     },
 }
 
 impl Wrong {
-    /// Tells of it.
+    /// The response with the error.
     pub fn respond(self, server: &ServerState) -> Response {
         match self {
             Self::Page(error) => consent::notice(&error),
@@ -145,30 +144,30 @@ impl Wrong {
     }
 }
 
-/// The scopes, the challenge, and whether no page is to be shown.
+/// The scopes, the challenge, and whether no page may be shown.
 fn rest(params: &FormFields, asking: &Asking) -> Result<(Scopes, String, bool)> {
     params.require_utf_8()?;
     params.only("state")?;
     if params.required("response_type")? != "code" {
         return Err(Error::new(
             Code::UnsupportedResponseType,
-            "the response_type is code",
+            "the response_type must be code",
         ));
     }
     if params
         .only("response_mode")?
         .is_some_and(|mode| mode != "query")
     {
-        return Err(Error::malformed("the response_mode is query"));
+        return Err(Error::malformed("the response_mode must be query"));
     }
     let silent = match params.only("prompt")? {
         None | Some("consent") => false,
         Some("none") => true,
-        Some(_) => return Err(Error::malformed("the prompt is none or consent")),
+        Some(_) => return Err(Error::malformed("the prompt must be none or consent")),
     };
     let challenge = params.required("code_challenge")?;
     if params.only("code_challenge_method")? != Some("S256") {
-        return Err(Error::malformed("the code_challenge_method is S256"));
+        return Err(Error::malformed("the code_challenge_method must be S256"));
     }
     authorize::require_challenge(challenge)?;
     let scope = oauth::approval::scope(
@@ -178,14 +177,14 @@ fn rest(params: &FormFields, asking: &Asking) -> Result<(Scopes, String, bool)> 
     Ok((scope, challenge.to_owned(), silent))
 }
 
-/// The parameters that say what is asked for, each by its name.
+/// The parameters of the request, with their names.
 pub fn asking(params: &FormFields) -> impl Iterator<Item = (&'static str, &str)> {
     ASKING
         .into_iter()
         .filter_map(|name| Some((name, params.only(name).ok()??)))
 }
 
-/// Sends the browser back to the app, by GET (RFC 9700 §4.12), with who we are beside the answer
+/// Redirects the browser back to the app by GET (RFC 9700 §4.12), with our issuer beside the answer
 /// (RFC 9207).
 fn back(
     server: &ServerState,
@@ -206,12 +205,12 @@ fn back(
     see_other(&target.finish())
 }
 
-/// A redirect to be followed by GET.
+/// A redirect that is followed by GET.
 pub fn see_other(location: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
-/// To log in, and from there to the same question.
+/// A redirect to the login page, which leads back to the same request.
 pub fn to_login(params: &FormFields) -> String {
     let asked = Serializer::new(String::new())
         .extend_pairs(asking(params))

@@ -24,19 +24,20 @@ use crate::{
     },
 };
 
-/// The app's credentials may come by HTTP Basic instead.
+/// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
 #[schema(example = json!({"scope": "chat:read chat:write"}))]
 #[allow(dead_code)]
 struct DeviceRequestForm {
-    /// Scopes parted by spaces; left out, all that the app may do, except to manage the session.
+    /// Scopes separated by spaces. Without it, everything that the app may be granted, except
+    /// `session:manage`.
     #[schema(nullable = false)]
     scope: Option<String>,
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
-    /// What else there is counts for nothing, but nothing is there twice.
+    /// Other parameters are ignored. No parameter may be repeated.
     #[serde(flatten)]
     others: HashMap<String, String>,
 }
@@ -44,23 +45,23 @@ struct DeviceRequestForm {
 /// RFC 8628 §3.2.
 #[derive(Serialize, ToSchema)]
 struct DeviceView {
-    /// For the device to ask with at `/auth/token`.
+    /// The code with which the device polls `/auth/token`.
     device_code: String,
-    /// For it to show.
+    /// The code that the device shows.
     user_code: String,
     verification_uri: String,
-    /// The same with the code in it, for a QR code.
+    /// The same address with the code in it, for a QR code.
     verification_uri_complete: String,
-    /// Seconds.
+    /// The lifetime in seconds.
     expires_in: u64,
-    /// Seconds between two polls, at least.
+    /// The least seconds between two polls.
     interval: u64,
 }
 
-/// Gives a device a code to ask with, and one to show.
+/// Starts the device flow: gives a device a code to poll with and a code to show.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/device", tag = "oauth",
     request_body(content = DeviceRequestForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The codes", body = DeviceView), Refusals))]
+    responses((status = 200, description = "The device code and the user code", body = DeviceView), Refusals))]
 pub async fn authorize(
     State(server): State<ServerState>,
     address: Address,

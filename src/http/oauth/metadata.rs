@@ -36,9 +36,9 @@ pub struct Metadata {
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
 }
 
-/// What there is of OAuth here, and where.
+/// The server's OAuth metadata: its endpoints and what they support.
 #[utoipa::path(get, security(()), path = "/.well-known/oauth-authorization-server", tag = "oauth",
-    responses((status = 200, description = "RFC 8414", body = Metadata), PageProblems))]
+    responses((status = 200, description = "The metadata of the authorization server (RFC 8414)", body = Metadata), PageProblems))]
 pub async fn metadata(State(server): State<ServerState>) -> Json<Metadata> {
     let issuer = server.own_origins.issuer();
     let at = |path: &str| format!("{issuer}{path}");
@@ -62,7 +62,8 @@ pub async fn metadata(State(server): State<ServerState>) -> Json<Metadata> {
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
         token_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
-        // An access token of the app's own does, too; its type stands for that (RFC 8414 §2).
+        // The type of an access token says that the app's own access token is accepted too (RFC
+        // 8414 §2).
         introspection_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["Bearer"]].concat(),
         revocation_endpoint_auth_methods_supported: [&AUTH_METHODS[..], &["none"]].concat(),
     })

@@ -1,7 +1,8 @@
 //! OAuth's endpoints (RFC 6749, 7009, 7662, 8414, 8628).
 //!
-//! The endpoints under `/auth` take forms and know apps by their credentials, never by a cookie;
-//! they refuse as RFC 6749 does. The pages are for people and know them by their cookie alone.
+//! The endpoints under `/auth` take forms and identify apps by their credentials, never by a
+//! cookie. Their errors are those of RFC 6749. The pages are for users, and identify them only by
+//! their cookie.
 
 pub mod authorize;
 pub mod authorize_request;

@@ -26,23 +26,24 @@ use crate::{
     store::revocation::GrantEnd,
 };
 
-/// Where a stream of revocations begins.
+/// The query of a stream of revocations.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct After {
-    /// Where to go on; a stream's Last-Event-ID is newer and goes first. Left out, the stream
-    /// begins at the present.
+    /// The position to continue from. Last-Event-ID is newer and takes precedence. Without either,
+    /// the stream begins at the present.
     #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<String>,
 }
 
-/// Every end of a grant or of a single token from now on, or from a position, in commit order:
-/// `id:` is the position, `grant_ended` and `token_ended` (with the `jti` that introspection gave)
-/// tell of one, `current` says that all have been told so far, `reset` that some never will be.
+/// Streams the ends of grants and of single tokens in commit order, from now on or from a position.
+/// `id:` is the position. `grant_ended` and `token_ended` report an end; `token_ended` has the
+/// `jti` that introspection gave. `current` says that the stream has caught up. `reset` says that
+/// some ends were removed and will never be sent.
 #[utoipa::path(get, security(("app" = []), ("token" = [])), path = "/auth/grants/events", tag = "oauth",
     params(After, ("Last-Event-ID" = Option<String>, Header, nullable = false, pattern = "^[0-9]{1,18}$",
-        description = "Where a stream that broke goes on")),
-    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = event_stream::StreamItem),
+        description = "The position from which a broken stream continues")),
+    responses((status = 200, description = "The event stream", content_type = "text/event-stream", body = event_stream::StreamItem),
         Problems, Throttled))]
 pub async fn events(
     State(server): State<ServerState>,
@@ -101,7 +102,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// What comes next, as one chunk; `None` ends the stream.
+    /// The next chunk. `None` ends the stream.
     async fn next(&mut self) -> Option<String> {
         if self.opening.is_some() || self.over {
             return self.opening.take();
@@ -109,7 +110,7 @@ impl Stream {
         let step = tokio::select! {
             step = self.feed.next(self.server.clock.due()) => step,
             _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
-            // The follower reconnects by itself, to the next server.
+            // The follower reconnects by itself and reaches the next server.
             () = self.server.stopping.cancelled() => return None,
         };
         match step {
@@ -127,7 +128,7 @@ impl Stream {
                 Some("event: end\ndata: {\"reason\":\"revoked\"}\n\n".into())
             }
             Err(error) => {
-                tracing::warn!(%error, "a stream of the ends of grants broke off");
+                tracing::warn!(%error, "a stream of revocations failed");
                 None
             }
         }

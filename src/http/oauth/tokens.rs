@@ -1,4 +1,4 @@
-//! The endpoints for tokens: issue (RFC 6749), introspect (RFC 7662), revoke (RFC 7009).
+//! The endpoints for tokens: issue (RFC 6749), introspect (RFC 7662) and revoke (RFC 7009).
 
 use std::collections::HashMap;
 
@@ -37,13 +37,13 @@ use crate::{
 
 /// How an access token is presented (RFC 6750).
 const BEARER: &str = "Bearer";
-/// The registered type of what is no access token and may not be used as one (RFC 8693 §2.2.1):
-/// what a validator that looks for `Bearer` lets nobody in by.
+/// The registered type of a token that is not an access token (RFC 8693 §2.2.1). A validator that
+/// looks for `Bearer` does not accept it.
 const NO_ACCESS_TOKEN: &str = "N_A";
 /// The device flow's grant type (RFC 8628 §3.4).
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// The app's credentials may come by HTTP Basic instead.
+/// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
 #[allow(dead_code)]
@@ -52,7 +52,7 @@ struct TokenForm {
         pattern = "^(client_credentials|authorization_code|refresh_token|urn:ietf:params:oauth:grant-type:device_code)$"
     )]
     grant_type: String,
-    /// Scopes parted by spaces; left out, all that it may be.
+    /// Scopes separated by spaces. Without it, everything that the grant allows.
     #[schema(nullable = false)]
     scope: Option<String>,
     /// For `authorization_code`: the code, the redirect URI if one was sent, and the verifier (RFC
@@ -73,25 +73,25 @@ struct TokenForm {
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
-    /// What else there is counts for nothing, but nothing is there twice.
+    /// Other parameters are ignored. No parameter may be repeated.
     #[serde(flatten)]
     others: HashMap<String, String>,
 }
 
-/// The app's credentials may come by HTTP Basic instead.
+/// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct PresentedForm {
     #[schema(min_length = 1)]
     token: String,
-    /// It is found without.
+    /// Ignored. The token is found without it.
     #[schema(nullable = false)]
     token_type_hint: Option<String>,
     #[schema(nullable = false)]
     client_id: Option<String>,
     #[schema(nullable = false)]
     client_secret: Option<String>,
-    /// What else there is counts for nothing, but nothing is there twice.
+    /// Other parameters are ignored. No parameter may be repeated.
     #[serde(flatten)]
     others: HashMap<String, String>,
 }
@@ -101,9 +101,9 @@ struct PresentedForm {
 struct TokenView {
     access_token: String,
     token_type: &'static str,
-    /// Seconds.
+    /// The lifetime in seconds.
     expires_in: u64,
-    /// For the next access token; it works once.
+    /// The token to exchange for the next pair. It works once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
@@ -122,7 +122,7 @@ impl From<Issued> for TokenView {
     }
 }
 
-/// Issues an access token, and where a session gave the grant, a refresh token.
+/// Issues an access token and, if a session gave the grant, a refresh token.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "Issued", body = TokenView), Refusals))]
@@ -135,7 +135,7 @@ pub async fn issue(
         .await
         .map(|view| Json(view).into_response())
         .into_response();
-    // Beside the Cache-Control that every answer has (RFC 6749 §5.1, §5.2).
+    // In addition to the Cache-Control that every answer has (RFC 6749 §5.1, §5.2).
     response
         .headers_mut()
         .insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
@@ -177,7 +177,7 @@ async fn issued(
         .map_err(Refusal)
 }
 
-/// What is shown for a token beside the app's credentials.
+/// The secret that the request presents besides the app's credentials.
 fn shown(form: &AppForm) -> Shown {
     let mut secrets = ["refresh_token", "code", "device_code"]
         .into_iter()
@@ -230,7 +230,7 @@ async fn by_grant_type(
         }
         _ => Err(Error::new(
             Code::UnsupportedGrantType,
-            "this grant_type is not known here",
+            "this grant_type is not supported",
         )),
     }
 }
@@ -240,7 +240,7 @@ async fn by_grant_type(
 #[serde(untagged)]
 enum IntrospectionView<'a> {
     Active(Box<ActiveView<'a>>),
-    /// One that is not active says nothing else.
+    /// A token that is not active has no other field.
     Inactive {
         active: bool,
     },
@@ -251,7 +251,7 @@ struct ActiveView<'a> {
     active: bool,
     scope: String,
     client_id: String,
-    /// The session's nick at this moment; an app's own token is nobody's.
+    /// The session's current nick. An app's own token has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     username: Option<String>,
@@ -259,29 +259,29 @@ struct ActiveView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     sub: Option<String>,
-    /// The channels it is confined to, if it is.
+    /// The channels that it is restricted to. `null` if it is not restricted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<String>>)]
     res: Option<Vec<ChannelName>>,
-    /// `Bearer`; of a refresh token `N_A`, because nobody is let in by one.
+    /// `Bearer` for an access token. `N_A` for a refresh token, which authorizes no request.
     #[schema(pattern = "^(Bearer|N_A)$")]
     token_type: &'static str,
-    /// Seconds since the epoch.
+    /// When the token expires, in seconds since the epoch.
     exp: i64,
     iat: i64,
     iss: &'a str,
     grant_id: i64,
-    /// Of an access token: the name by which `GET /auth/grants/events` tells of its end.
+    /// The name of an access token in `GET /auth/grants/events`, which reports its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jti: Option<String>,
 }
 
-/// Tells an app of a token: of its own, and a resource server of any access token. The app comes by
-/// its credentials or by an access token of its own.
+/// Introspects a token. An app may introspect its own tokens, and a resource server any access
+/// token. The app authenticates by its credentials or by an access token of its own.
 #[utoipa::path(post, security((), ("app" = []), ("token" = [])), path = "/auth/introspect", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "What it stands for, or that it is not active", body = IntrospectionView),
+    responses((status = 200, description = "The token's data, or `active` alone, which is false", body = IntrospectionView),
         Refusals))]
 pub async fn introspect(
     State(server): State<ServerState>,
@@ -330,11 +330,11 @@ async fn look_into(
     .into_response())
 }
 
-/// Revokes a token of the app's, and with it its grant. An unknown one is answered the same;
-/// another app's is refused.
+/// Revokes one of the app's tokens, and with it the token's grant. An unknown token gets the same
+/// answer. A token of another app is refused.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/revoke", tag = "oauth",
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "It works no more"), Refusals))]
+    responses((status = 200, description = "The token and its grant are revoked, or were unknown"), Refusals))]
 pub async fn revoke(
     State(server): State<ServerState>,
     address: Address,
@@ -353,7 +353,7 @@ pub async fn revoke(
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }
-        // Anybody can come in the name of a public app.
+        // Anybody can use the id of a public app.
         let is_guess = public && revoked.is_none();
         Ok((
             (),

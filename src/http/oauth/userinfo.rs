@@ -1,4 +1,4 @@
-//! Who the session of a token is.
+//! The identity of a token's session.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -18,17 +18,17 @@ use crate::{
     oauth::grants,
 };
 
-/// Who the token's session is.
+/// The identity of the token's session.
 #[derive(Serialize, ToSchema)]
 pub struct UserInfo {
-    /// The session's id: it stays when the nick changes, and is never another's.
+    /// The session's id. It stays when the nick changes, and is never reused.
     sub: String,
     nick: String,
-    /// The channels the session is on, as far as the grant's `res` lets it be seen.
+    /// The channels that the session is on, as far as the grant's `res` covers them.
     channels: Vec<MembershipView>,
 }
 
-/// A session's standing on a channel.
+/// A session's membership of a channel.
 #[derive(Serialize, ToSchema)]
 pub struct MembershipView {
     name: String,
@@ -45,9 +45,9 @@ struct UserInfoForm {
     access_token: Option<String>,
 }
 
-/// Who the token's session is.
+/// The identity of the token's session.
 #[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
-    responses((status = 200, description = "Who it is", body = UserInfo), Problems))]
+    responses((status = 200, description = "The session's identity", body = UserInfo), Problems))]
 pub async fn userinfo(
     State(server): State<ServerState>,
     caller: TokenCaller,
@@ -55,10 +55,10 @@ pub async fn userinfo(
     identify(&server, caller).await
 }
 
-/// Who the token's session is. The token may be in a form (RFC 6750 §2.2).
+/// The identity of the token's session. The token may be in a form (RFC 6750 §2.2).
 #[utoipa::path(post, security((), ("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Who it is", body = UserInfo), Problems, TimedOut))]
+    responses((status = 200, description = "The session's identity", body = UserInfo), Problems, TimedOut))]
 pub async fn posted_userinfo(
     State(server): State<ServerState>,
     PostedTokenCaller(caller): PostedTokenCaller,

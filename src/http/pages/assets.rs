@@ -91,8 +91,8 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 
 /// The web client.
 #[utoipa::path(get, security(()), path = "/", tag = "service",
-    responses((status = 200, description = "The page", content_type = "text/html", body = String),
-        (status = 304, description = "What has the ETag that was named is the newest"), PageProblems))]
+    responses((status = 200, description = "The web client", content_type = "text/html", body = String),
+        (status = 304, description = "The browser's copy is current"), PageProblems))]
 pub async fn index(headers: HeaderMap) -> Result<Response> {
     serve(&headers, INDEX)
 }
@@ -103,7 +103,7 @@ const CHANGE_PASSWORD: &str = "/?change-password";
 /// Leads a password manager to the page where the password is changed (W3C, "A Well-Known URL for
 /// Changing Passwords").
 #[utoipa::path(get, security(()), path = "/.well-known/change-password", tag = "service",
-    responses((status = 302, description = "To that page", headers(("location" = String))), PageProblems))]
+    responses((status = 302, description = "A redirect to the page that changes the password", headers(("location" = String))), PageProblems))]
 pub async fn change_password() -> impl IntoResponse {
     (StatusCode::FOUND, [(header::LOCATION, CHANGE_PASSWORD)])
 }
@@ -113,7 +113,7 @@ pub async fn change_password() -> impl IntoResponse {
     responses(
         (status = 200, description = "The file", content((String = "text/javascript"), (String = "text/css"),
             (String = "image/svg+xml"), (Object = "application/manifest+json"))),
-        (status = 304, description = "The file with the ETag that was named is the newest"), PageProblems, NotFound))]
+        (status = 304, description = "The browser's copy is current"), PageProblems, NotFound))]
 pub async fn asset(PathParam(name): PathParam, headers: HeaderMap) -> Result<Response> {
     if name.ends_with(".html") {
         return Err(no_such_file());

@@ -64,8 +64,11 @@ pub fn notice(error: &Error) -> Response {
     let (title, text) = match error.code {
         Code::Throttled => ("Please wait", sentence(&error.detail)),
         _ => (
-            "This does not work",
-            format!("What brought you here is mistaken: {}.", error.detail),
+            "This request is invalid",
+            format!(
+                "The app that sent you here made an invalid request: {}.",
+                error.detail
+            ),
         ),
     };
     let notice = Notice { title, text: &text };

@@ -65,12 +65,13 @@ impl Decision<'_> {
 /// What a scope means to the person who is asked for it.
 fn meaning(scope: Scope) -> &'static str {
     match scope {
-        Scope::ChatRead => "read what is said, from now on and before",
-        Scope::ChatWrite => "speak, join and leave channels and set topics, in your name",
-        Scope::ChatModerate => "kick, invite and change channels' modes, in your name",
+        Scope::ChatRead => "read messages, including those from before now",
+        Scope::ChatWrite => "send messages, join and leave channels, and set topics in your name",
+        Scope::ChatModerate => "kick and invite users, and change channels' modes in your name",
         Scope::Identity => "know your nick and the channels you are on",
         Scope::SessionManage => {
-            "manage this session: change its nick and password, remove its devices, make keys, and end it"
+            "manage this session: change its nick and password, remove its devices, create keys, \
+             and end it"
         }
     }
 }
@@ -81,13 +82,13 @@ pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<C
     match form.only("where")? {
         None | Some("everywhere") if form.all("res").is_empty() => Ok(None),
         None | Some("everywhere") => Err(Error::malformed(
-            "you ticked channels: choose only these, or untick them for all that you are on",
+            "you ticked channels: choose “Only these channels”, or untick them to allow all",
         )),
         Some("chosen") if scopes.allow(Scope::SessionManage) => Err(Error::malformed(
-            "what manages the whole session is not confined to channels",
+            "an app that manages the session cannot be restricted to channels",
         )),
         Some("chosen") if form.all("res").is_empty() => Err(Error::malformed(
-            "choose at least one channel, or all that you are on",
+            "choose at least one channel, or all channels",
         )),
         Some("chosen") => form
             .all("res")
@@ -95,6 +96,13 @@ pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<C
             .map(|name| ChannelName::parse(name).map_err(Error::from))
             .collect::<Result<_>>()
             .map(Some),
-        Some(_) => Err(Error::malformed("where is everywhere or chosen")),
+        Some(_) => Err(Error::malformed(
+            "the parameter where must be everywhere or chosen",
+        )),
     }
+}
+
+/// The error of a form without a valid decision.
+pub fn undecided() -> Error {
+    Error::malformed("the parameter decision must be allow or deny")
 }

@@ -45,8 +45,8 @@ pub struct DevicePage {
 
 /// The page where a code is typed.
 #[utoipa::path(get, security((), ("cookie" = [])), path = "/device", tag = "oauth", params(DevicePage),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String),
-        (status = 303, description = "To the login, and back", headers(("location" = String))),
+    responses((status = 200, description = "The page where a user types a code", content_type = "text/html", body = String),
+        (status = 303, description = "A redirect to the login page, which leads back here", headers(("location" = String))),
         PageProblems, Malformed, StoreProblems))]
 pub async fn page(
     present: OptionalCaller,
@@ -87,7 +87,7 @@ struct DeviceForm {
 #[utoipa::path(post, security((), ("cookie" = [])), path = "/device", tag = "oauth",
     request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The next page", content_type = "text/html", body = String),
-        (status = 303, description = "To the login, and back", headers(("location" = String))),
+        (status = 303, description = "A redirect to the login page, which leads back here", headers(("location" = String))),
         DevicePageProblems))]
 pub async fn decide(
     State(server): State<ServerState>,
@@ -142,16 +142,19 @@ async fn step(
             };
             device::approve(&server.core, live, code, res, now, due).await?;
             tracing::info!(by = %live.caller.client, "device approved");
-            let text = format!("{} is let in. You can go back to your device.", waiting.app);
+            let text = format!(
+                "{} was let in. You can go back to your device.",
+                waiting.app
+            );
             Ok(notice("Done", &text))
         }
         Ok(Some("deny")) => {
             device::deny(&server.core, live, code, now, due).await?;
             tracing::info!(by = %live.caller.client, "device denied");
-            let text = format!("{} is not let in. You can close this page.", waiting.app);
+            let text = format!("{} was not let in. You can close this page.", waiting.app);
             Ok(notice("Denied", &text))
         }
-        Ok(Some(_)) => once_more(&Error::malformed("the decision is allow or deny")),
+        Ok(Some(_)) => once_more(&decision::undecided()),
         Err(refusal) => once_more(&refusal),
     }
 }
@@ -172,12 +175,14 @@ fn to_login(code: Option<UserCode>) -> Response {
 fn again(typed: &str, error: &Error) -> Response {
     let told = match error.code {
         Code::NotFound => {
-            "No device waits with this code. Look again at what it shows: after ten minutes it needs a new one."
+            "No device is waiting with this code. Check the code on your device. A code expires \
+             after ten minutes."
         }
         Code::TooManyClients => {
-            "This session has as many devices as it may have. Sign one of them out, then come back with this code."
+            "This session has as many devices as it can have. Log one of them out, and then enter \
+             this code again."
         }
-        Code::Throttled => "There were too many wrong codes. Please wait a little and try again.",
+        Code::Throttled => "Too many wrong codes were entered. Wait a little, and try again.",
         _ => &sentence(&error.detail),
     };
     let page = CodePage {

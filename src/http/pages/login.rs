@@ -83,7 +83,7 @@ pub struct LoginPage {
 
 /// The login page.
 #[utoipa::path(get, security(()), path = "/login", tag = "session", params(LoginPage),
-    responses((status = 200, description = "The page", content_type = "text/html", body = String),
+    responses((status = 200, description = "The login page", content_type = "text/html", body = String),
         PageProblems, Malformed))]
 pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Response {
     let nick = params.nick.as_deref().unwrap_or_default();
@@ -95,7 +95,7 @@ pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Response {
 #[utoipa::path(post, security((), ("cookie" = [])), path = "/login", tag = "session",
     request_body(content((LoginBody = "application/json"), (LoginForm = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "Logged in", body = Entered, headers(("set-cookie" = String))), LoginProblems,
-        (status = 303, description = "Logged in by the form", headers(("set-cookie" = String), ("location" = String)))))]
+        (status = 303, description = "Logged in by the form; a redirect to `next`", headers(("set-cookie" = String), ("location" = String)))))]
 pub async fn login(
     state: State<ServerState>,
     address: Address,
@@ -158,7 +158,7 @@ pub async fn login(
 }
 
 fn no_client() -> Error {
-    Error::malformed("replace is the id of a client")
+    Error::malformed("the parameter replace must be the id of a client")
 }
 
 /// Logs in, as JSON.
@@ -216,7 +216,7 @@ async fn attempt(
         }
         Err(error) if matches!(error.code, Code::TooManyClients | Code::AlreadyInSession) => {
             if tells("login refused") {
-                tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, though the password was right");
+                tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, although the password was right");
             }
         }
         Err(_) => {}
@@ -255,17 +255,14 @@ fn sentence(error: &Error) -> String {
     let known = match error.code {
         Code::LoginFailed => "There is no session with this nick and this password.",
         Code::AlreadyInSession => {
-            "This browser is in another session already. Quit that one first, then log in here."
+            "This browser already has another session. Log out of it first, and then log in here."
         }
         Code::TooManyClients => {
-            "This session has as many devices as it may have. Choose one to sign out, and give the password again."
+            "This session has as many devices as it can have. Choose one to log out, and enter the \
+             password again."
         }
-        Code::Throttled => {
-            "Too many passwords were tried here. Please wait a little and try again."
-        }
-        Code::Overloaded => {
-            "Too many people are logging in at this moment. Please try again shortly."
-        }
+        Code::Throttled => "Too many passwords were tried. Wait a little, and try again.",
+        Code::Overloaded => "Too many users are logging in at the moment. Try again shortly.",
         _ => return template::sentence(&error.detail),
     };
     known.to_owned()

@@ -30,7 +30,7 @@ pub struct LoginCode {
 
 /// A QR code (ISO/IEC 18004) of the login page's address, with the nick filled in.
 #[utoipa::path(get, security(()), path = "/login/code", tag = "session", params(LoginCode),
-    responses((status = 200, description = "The picture", content_type = "image/svg+xml", body = String),
+    responses((status = 200, description = "The QR code", content_type = "image/svg+xml", body = String),
         PageProblems, Malformed))]
 pub async fn code(
     State(server): State<ServerState>,

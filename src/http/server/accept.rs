@@ -104,7 +104,7 @@ async fn recover_from(error: io::Error) {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset
     ) {
-        tracing::error!(%error, "no connection can be accepted; it is tried again in a second");
+        tracing::error!(%error, "cannot accept connections; trying again in a second");
         tokio::time::sleep(ACCEPT_RETRY).await;
     }
 }
@@ -131,6 +131,6 @@ async fn serve_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
+        tracing::debug!(%error, "a connection failed");
     }
 }

@@ -28,9 +28,9 @@ pub async fn run(server: ServerState) {
     let maintenance = async |server: ServerState| server.core.maintain(server.clock.due()).await;
     let drop_unreadable = async |server: ServerState| server.core.drop_unreadable().await;
     tokio::select! {
-        () = repeat(&server, EXPIRY_INTERVAL, "letting clients leave", expire) => {}
-        () = repeat(&server, EXPIRY_INTERVAL, "removing what nobody can read", drop_unreadable) => {}
-        () = repeat(&server, MAINTENANCE_INTERVAL, "upkeep", maintenance) => {}
+        () = repeat(&server, EXPIRY_INTERVAL, "the expiry of clients", expire) => {}
+        () = repeat(&server, EXPIRY_INTERVAL, "the deletion of unreadable events", drop_unreadable) => {}
+        () = repeat(&server, MAINTENANCE_INTERVAL, "maintenance", maintenance) => {}
         () = server.stopping.cancelled() => {}
     }
 }
@@ -48,8 +48,8 @@ async fn repeat<F>(
         // A panic ends its own round and not the loop.
         match AssertUnwindSafe(round(server.clone())).catch_unwind().await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "{what} did not finish; it is tried again"),
-            Err(_) => tracing::error!("{what} panicked; it is tried again"),
+            Ok(Err(error)) => tracing::error!(%error, "{what} failed and will be tried again"),
+            Err(_) => tracing::error!("{what} panicked and will be tried again"),
         }
         tokio::time::sleep(pause).await;
     }

@@ -121,7 +121,7 @@ impl ConnectionLimits {
         let mut last_logged = self.last_logged.lock();
         if last_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             *last_logged = Some(Instant::now());
-            tracing::warn!(%network, refused, "a network has all the connections that it may have, and further ones are refused");
+            tracing::warn!(%network, refused, "a network has as many connections as it may; its further ones are refused");
         }
     }
 }
@@ -157,7 +157,8 @@ fn capacity() -> usize {
             maximum,
         },
     ) {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(%error, "the limit of open files cannot be raised, so the server can hold \
+                                fewer connections");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let capacity = files - RESERVED_FILES.min(files / 2);

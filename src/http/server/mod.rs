@@ -144,11 +144,11 @@ impl Server {
             }
         };
         if let Err(error) = background.await {
-            tracing::error!(%error, "upkeep failed");
+            tracing::error!(%error, "the background work failed");
         }
         let (steady, now) = (state.clock.steady(), state.clock.now());
         if let Err(error) = state.core.tell_all(steady, now).await {
-            tracing::error!(%error, "refusals that were counted could not be recorded");
+            tracing::error!(%error, "could not record the counted refusals in the audit log");
         }
         state.core.close(deadline).await;
         Ok(())

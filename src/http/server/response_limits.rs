@@ -55,14 +55,15 @@ impl ResponseLimits {
         // A network that has none under way gets one, however long.
         if let Some(own) = taken.of.get(&network) {
             if own + bytes > MAX_PER_NETWORK {
-                let detail = "your network has all the long answers under way that it may have: read them first";
+                let detail = "your network has as many long answers under way as it may; read them \
+                              first";
                 return Err(Error::retry(Code::Throttled, RETRY_AFTER, detail));
             }
             if taken.all + bytes > MAX_TOTAL {
                 return Err(Error::retry(
                     Code::Overloaded,
                     RETRY_AFTER,
-                    "too many long answers are under way",
+                    "the server is sending too many long answers; try again shortly",
                 ));
             }
         }

@@ -48,32 +48,32 @@ async fn the_login_comes_again_with_the_error_in_words() {
         (
             "nick=alice&nick=bob&password=x",
             400,
-            "The parameter nick is there more than once.",
+            "The parameter nick appears more than once.",
         ),
         (
             "nick=alice&password=x&password=y",
             400,
-            "The parameter password is there more than once.",
+            "The parameter password appears more than once.",
         ),
         (
             "nick=alice&password=x&next=/a&next=/b",
             400,
-            "The parameter next is there more than once.",
+            "The parameter next appears more than once.",
         ),
         (
             "nick=alice&password=x&client_name=a&client_name=b",
             400,
-            "The parameter client_name is there more than once.",
+            "The parameter client_name appears more than once.",
         ),
         (
             "nick=alice&password=x&replace=1&replace=2",
             400,
-            "The parameter replace is there more than once.",
+            "The parameter replace appears more than once.",
         ),
         (
             "nick=alice&password=x&replace=first",
             400,
-            "Replace is the id of a client.",
+            "The parameter replace must be the id of a client.",
         ),
         ("password=x", 400, "The parameter nick is missing."),
         ("nick=alice", 400, "The parameter password is missing."),
@@ -115,7 +115,7 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
     for (form, words, step) in [
         (
             format!("{code}&{code}"),
-            "The parameter user_code is there more than once.",
+            "The parameter user_code appears more than once.",
             "name=\"user_code\" value=\"\"",
         ),
         (
@@ -130,22 +130,22 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
         ),
         (
             format!("{code}&decision=allow&decision=deny"),
-            "The parameter decision is there more than once.",
+            "The parameter decision appears more than once.",
             "in front of",
         ),
         (
             format!("{code}&decision=perhaps"),
-            "The decision is allow or deny.",
+            "The parameter decision must be allow or deny.",
             "in front of you",
         ),
         (
             format!("{code}&decision=allow&where=chosen&where=x"),
-            "The parameter where is there more than once.",
+            "The parameter where appears more than once.",
             "in front",
         ),
         (
             format!("{code}&decision=allow&where=here"),
-            "Where is everywhere or chosen.",
+            "The parameter where must be everywhere or chosen.",
             "in front of you",
         ),
     ] {
@@ -184,19 +184,22 @@ async fn the_consent_page_comes_again_with_the_error_in_words() {
         .extend_pairs(app.authorization_request("identity"))
         .finish();
     for (more, words) in [
-        ("", "The decision is allow or deny."),
-        ("&decision=perhaps", "The decision is allow or deny."),
+        ("", "The parameter decision must be allow or deny."),
+        (
+            "&decision=perhaps",
+            "The parameter decision must be allow or deny.",
+        ),
         (
             "&decision=allow&decision=deny",
-            "The parameter decision is there more than once.",
+            "The parameter decision appears more than once.",
         ),
         (
             "&decision=allow&where=chosen&where=everywhere",
-            "The parameter where is there more than once.",
+            "The parameter where appears more than once.",
         ),
         (
             "&decision=allow&where=here",
-            "Where is everywhere or chosen.",
+            "The parameter where must be everywhere or chosen.",
         ),
     ] {
         let (status, kind, page) = post(&alice, CONSENT, &format!("{asking}{more}")).await;

@@ -169,7 +169,7 @@ async fn a_session_approves_no_more_than_it_has_places_for() {
         .code();
     let (status, page) = decide(&alice, &second.code, "allow").await;
     assert!(
-        status == 409 && page.contains("as many devices as it may have"),
+        status == 409 && page.contains("as many devices as it can have"),
         "{page}"
     );
     assert_eq!(

@@ -40,8 +40,8 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
     for shown in [
         "native",
         "alice",
-        "read what is said",
-        "speak, join",
+        "read messages",
+        "send messages, join",
         "#rust",
         REDIRECT,
     ] {

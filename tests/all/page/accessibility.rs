@@ -329,7 +329,8 @@ async fn pages(server: &TestServer, tour: &Tour<'_>) {
     page.shows("#code").await;
     tour.sees("the page for a device's code").await;
     page.types("#code", "bbbbbbbb\n").await;
-    page.says("#error", "No device waits with this code").await;
+    page.says("#error", "No device is waiting with this code")
+        .await;
     tour.sees("the page for a device's code with an error")
         .await;
     page.goto(&server.url(&format!("/device?user_code={}", waiting.code)))

@@ -38,7 +38,8 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         fits(&page, "the page for the code").await;
         picture(&page, &format!("device-code-{width}.png")).await;
         page.types("#code", "bbbbbbbb\n").await;
-        page.says("#error", "No device waits with this code").await;
+        page.says("#error", "No device is waiting with this code")
+            .await;
         picture(&page, &format!("device-wrong-{width}.png")).await;
         page.run("document.querySelector('#code').value = ''", vec![])
             .await;

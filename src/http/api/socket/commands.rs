@@ -1,4 +1,4 @@
-//! The commands of one connection, in their order.
+//! The commands of one WebSocket, in their order.
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
@@ -24,10 +24,11 @@ use crate::{
     store::WriteSlot,
 };
 
-/// Commands of one connection on their way; beyond it, the next is not read.
+/// The most commands of one connection that are being carried out. While there are so many, the
+/// next one is not read.
 const IN_FLIGHT: usize = 256;
-/// Bytes of their answers at most. Who does not read has them wait here, and one that may be longer
-/// is carried out by itself.
+/// The most bytes of their answers. Answers wait here if the peer does not read them. A command
+/// whose answer may be longer is carried out by itself.
 const ANSWERS: usize = 128 * 1024;
 
 /// The commands of one connection, carried out in their order.
@@ -38,22 +39,22 @@ pub struct Commands {
     pub live: Arc<LiveClient>,
     address: Arc<Address>,
     running: FuturesOrdered<Running>,
-    /// How long the answer to each of them may be, and to all together.
+    /// The bytes that the answer to each running command may have, and the sum.
     lengths: VecDeque<usize>,
     length: usize,
-    /// One that waits for a place among all that write.
+    /// The command that waits for a slot of the writer.
     arrived: Option<Arrived>,
-    /// Whether the one that is running lets none begin before it is done.
+    /// Whether the running command must finish before another one begins.
     alone: bool,
-    /// One of that kind, which waits for those that are running.
+    /// A command that must run alone and waits for those that are running.
     next: Option<Arrived>,
 }
 
-/// What came, parsed once.
+/// The request, or the error of a text that is not one.
 struct Arrived {
-    /// Goes with the answer, also with a refusal.
+    /// The label, which goes with the answer or the refusal.
     label: Option<String>,
-    /// Lines of its text, each of which counts.
+    /// The number of lines of its text. Each counts as a command.
     lines: usize,
     request: Result<Request>,
 }
@@ -75,10 +76,10 @@ impl Arrived {
     }
 }
 
-/// A command being carried out, and what is then to be sent.
+/// A command that is being carried out. It gives what is sent to the peer.
 type Running = Pin<Box<dyn Future<Output = Utf8Bytes> + Send>>;
 
-/// The answer to a command: exactly the one or the other.
+/// The answer to a command: either a result or a problem.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome<'a> {
@@ -94,7 +95,7 @@ struct Labelled<'a> {
     outcome: Outcome<'a>,
 }
 
-/// Bytes that the answer to a request may have.
+/// The most bytes that the answer to a request may have.
 fn longest_answer(request: &Result<Request>) -> usize {
     match request {
         Ok(request) => commands::longest_answer(&request.command),
@@ -120,17 +121,17 @@ impl Commands {
         }
     }
 
-    /// Whether any is being carried out.
+    /// Whether a command is being carried out.
     pub fn are_running(&self) -> bool {
         !self.running.is_empty()
     }
 
-    /// Whether one waits for a place.
+    /// Whether a command waits for a slot of the writer.
     pub fn is_held_up(&self) -> bool {
         self.arrived.is_some()
     }
 
-    /// Whether another one may be read.
+    /// Whether another command may be read.
     pub fn has_room(&self) -> bool {
         !self.alone
             && self.arrived.is_none()
@@ -138,11 +139,11 @@ impl Commands {
             && self.running.len() < IN_FLIGHT
     }
 
-    /// Begins a command, or lets it wait for those before it.
+    /// Begins a command, or lets it wait for the earlier ones.
     pub fn take(&mut self, text: Utf8Bytes) {
         let arrived = Arrived::parse(text.as_bytes());
         let Ok(request) = &arrived.request else {
-            // Even a refusal keeps its place in the order.
+            // A refusal is answered in its turn, too.
             return self.begin(arrived, None);
         };
         let fits = self.length + longest_answer(&arrived.request) <= ANSWERS;
@@ -158,7 +159,7 @@ impl Commands {
         }
     }
 
-    /// Begins the one that waits for a place.
+    /// Begins the command that waited for a slot of the writer.
     pub fn begin_arrived(&mut self, place: Option<WriteSlot>) {
         if let Some(arrived) = self.arrived.take() {
             self.begin(arrived, place);
@@ -191,7 +192,7 @@ impl Commands {
         Some(answer)
     }
 
-    /// The next answer where nothing more is read.
+    /// The next answer, when no more commands are read.
     pub async fn finish(&mut self) -> Option<Utf8Bytes> {
         if self.arrived.is_some() {
             let server = self.server.clone();
@@ -216,7 +217,7 @@ impl Commands {
                 live.used_from(Area::of(address.ip));
             }
             let result = if expired {
-                // A stolen token is of use for no longer than it lives.
+                // A stolen token must not be usable beyond its lifetime.
                 Err(session::invalid_token())
             } else {
                 carry_out(&server, &live, &address, request, lines, now, slot).await
@@ -225,7 +226,7 @@ impl Commands {
                 Ok(answer) => Outcome::Done(answer),
                 Err(error) => Outcome::Refused(error.into()),
             };
-            // Nothing in an answer can fail to be written.
+            // Serializing an answer cannot fail.
             serde_json::to_string(&Labelled { label, outcome })
                 .unwrap_or_default()
                 .into()

@@ -1,5 +1,5 @@
-//! The opening handshake of a WebSocket (RFC 6455 §4.2.1), judged by its own grammar: axum's is
-//! laxer about Connection and the key, and stricter about Upgrade.
+//! The opening handshake of a WebSocket (RFC 6455 §4.2.1). It is checked by hand, because axum's
+//! check is laxer about Connection and the key, and stricter about Upgrade.
 
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
@@ -13,26 +13,26 @@ use crate::{
     http::{extract::grammar, middleware::csrf, state::ServerState},
 };
 
-/// The one version there is.
+/// The only version of the protocol.
 const VERSION: &str = "13";
 
-/// A handshake that can be answered.
+/// A valid handshake from this server's own origin or from a program.
 pub struct Handshake(pub WebSocketUpgrade);
 
 impl FromRequestParts<ServerState> for Handshake {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self, Response> {
-        // Browsers let any page open one, cookies and all, and leave it to the server whose page it
-        // is (RFC 6455 §10.2).
+        // Browsers let any page open a WebSocket and send cookies with it. The server must check
+        // the page's origin (RFC 6455 §10.2).
         if !csrf::has_own_origin(&server.own_origins, &parts.headers) {
-            let detail = "a page of another origin may not open a WebSocket here";
+            let detail = "a page of another origin must not open a WebSocket to this server";
             return Err(Error::new(Code::CrossSiteRequest, detail).into_response());
         }
         if parts.version != Version::HTTP_11 || !is_handshake(&parts.headers) {
             return Err(refusal());
         }
-        // axum looks at the first line of each alone, and for nothing but this in it.
+        // axum reads only the first line of each header, and accepts only these values.
         parts
             .headers
             .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -58,10 +58,11 @@ fn is_handshake(headers: &HeaderMap) -> bool {
         && key.is_some_and(|nonce| nonce.len() == 16)
 }
 
-/// Says which version would do (RFC 6455 §4.4).
+/// The refusal of a handshake. It names the version that is supported (RFC 6455 §4.4).
 fn refusal() -> Response {
     let mut response =
-        Error::malformed("this wants a WebSocket handshake, version 13").into_response();
+        Error::malformed("this address accepts only a WebSocket handshake, version 13")
+            .into_response();
     response.headers_mut().insert(
         header::SEC_WEBSOCKET_VERSION,
         HeaderValue::from_static(VERSION),

@@ -1,8 +1,8 @@
-//! The queue over a WebSocket (RFC 6455), and commands the other way.
+//! The WebSocket (RFC 6455): the queue in one direction and commands in the other.
 //!
-//! Whatever waits for a connection is written at once and flushed once. Commands run in the order
-//! in which they came; those that are one transaction of the writer do not wait for the answers of
-//! those before, so that a sender that does not wait shares its commits.
+//! Everything that waits for a connection is written together and flushed once. Commands run in the
+//! order in which they arrive. A command that is one transaction of the writer does not wait for
+//! the answers of earlier ones, so that the commands of a fast sender share commits.
 
 use std::{pin::pin, time::Duration};
 
@@ -49,17 +49,16 @@ mod handshake;
 use commands::Commands;
 use handshake::Handshake;
 
-/// How long the other side may take for what is still to be written at the end, and to answer a
-/// close.
+/// How long the peer may take at the end to receive the rest of the output and to answer the close.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Bytes of each connection's buffer for reading. Most connections are silent most of the time, so
-/// it is small.
+/// The bytes of a connection's read buffer. It is small, because most connections are silent most
+/// of the time.
 const READ: usize = 4 * 1024;
-/// Bytes that are gathered for one write. They take memory once so much has waited, and keep it
-/// until the connection ends.
+/// The most bytes that are gathered for one write. A connection keeps a buffer of this size once it
+/// was filled.
 const WRITE: usize = 64 * 1024;
 
-/// RFC 6455 §7.4.2: codes from 4000 are the application's.
+/// RFC 6455 §7.4.2: codes from 4000 belong to the application.
 const CLIENT_ENDED: u16 = 4401;
 const GOING_AWAY: u16 = 1001;
 const MALFORMED: u16 = 1002;
@@ -68,8 +67,8 @@ const NOT_UTF_8: u16 = 1007;
 const TOO_LONG: u16 = 1009;
 const FAILED: u16 = 1011;
 
-/// This client's queue over a WebSocket: each text frame is a message; those sent are commands,
-/// answered in their order.
+/// This client's queue over a WebSocket. Each text frame from the server is a message or an answer.
+/// Each text frame from the client is a command. Commands are answered in their order.
 #[utoipa::path(get, path = "/api/v1/socket", tag = "delivery", params(Position),
     responses((status = 101, description = "The WebSocket is open"), Problems, Throttled))]
 pub async fn socket(
@@ -100,7 +99,7 @@ pub async fn socket(
         .read_buffer_size(READ)
         .write_buffer_size(WRITE)
         .max_write_buffer_size(usize::MAX);
-    // What is only somewhat too long is refused by name.
+    // A frame that is only a little too long is read, so that its refusal has a label.
     let upgrade = upgrade
         .max_message_size(4 * BODY_LIMIT)
         .max_frame_size(4 * BODY_LIMIT);
@@ -127,15 +126,15 @@ struct Connection {
     feed: Feed,
     commands: Commands,
     ping: Interval,
-    /// When something last came from the other side.
+    /// When the peer last sent something.
     heard: Instant,
 }
 
 /// Why a connection is over.
 enum Over {
-    /// With a code and a word for the other side.
+    /// The server closes it, with a code and a reason.
     Close(u16, &'static str),
-    /// The other side is gone, or has said goodbye.
+    /// The peer is gone, or has closed it.
     Gone,
 }
 
@@ -148,7 +147,7 @@ impl From<hub::Over> for Over {
     }
 }
 
-/// What is wrong with what came, by the code that RFC 6455 §7.4.1 has for it.
+/// The close code for a broken frame (RFC 6455 §7.4.1).
 fn broken(error: axum::Error) -> Over {
     match error.into_inner().downcast_ref() {
         Some(tungstenite::Error::Capacity(_)) => Over::Close(TOO_LONG, "a message was too long"),
@@ -161,13 +160,13 @@ fn broken(error: axum::Error) -> Over {
 impl Connection {
     async fn run(mut self) {
         let over = self.converse().await;
-        // Commands that were sent are carried out, even if the other side did not wait for answers.
+        // Commands that were sent are carried out, even if the peer did not wait for their answers.
         let mut answers = Vec::new();
         while let Some(answer) = self.commands.finish().await {
             answers.push(answer);
         }
         let Over::Close(code, reason) = over else {
-            // A goodbye is answered.
+            // The peer's close is answered.
             let _ = timeout(GOODBYE, self.socket.close()).await;
             return;
         };
@@ -182,7 +181,7 @@ impl Connection {
             self.socket.send(Frame::Close(Some(close))).await
         };
         if let Ok(Ok(())) = timeout(GOODBYE, farewell).await {
-            // Closing first would discard what the other side has not read yet.
+            // Closing the connection now would discard what the peer has not read yet.
             let _ = timeout(GOODBYE, async {
                 while let Some(Ok(_)) = self.socket.recv().await {}
             })
@@ -190,15 +189,15 @@ impl Connection {
         }
     }
 
-    /// Does what it is asked for, until it is over.
+    /// Serves the connection until it is over.
     async fn converse(&mut self) -> Over {
         let (server, finished) = (self.commands.server.clone(), self.feed.finished());
         let (mut stopped, mut cut_short) = (
             pin!(server.stopping.cancelled()),
             pin!(async {
                 let over = finished.await;
-                // Whoever reads is given what came before the end; whoever does not is not waited
-                // for.
+                // A peer that reads gets everything from before the end. The server does not wait
+                // for a peer that does not read.
                 if over != hub::Over::Cut {
                     sleep(GOODBYE).await;
                 }
@@ -216,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// Waits for something to happen, and does what it asks for.
+    /// Waits for the next thing to do, and does it.
     async fn turn(
         &mut self,
         server: &ServerState,
@@ -251,14 +250,14 @@ impl Connection {
             }
             Ok(Step::Over(over)) => return Err(over.into()),
             Err(error) => {
-                tracing::warn!(%error, client = %self.commands.live.caller.client, "a socket broke off");
+                tracing::warn!(%error, client = %self.commands.live.caller.client, "a WebSocket failed");
                 return Err(Over::Close(FAILED, "the server failed"));
             }
         }
         self.flush().await
     }
 
-    /// Takes a command, or whatever else came.
+    /// Handles a frame: a command, a pong or a close.
     fn receive(&mut self, frame: Option<Result<Frame, axum::Error>>) -> Result<(), Over> {
         self.heard = Instant::now();
         if let Some(over) = self.feed.over() {
@@ -270,7 +269,7 @@ impl Connection {
                 Ok(())
             }
             Some(Ok(Frame::Binary(_))) => {
-                Err(Over::Close(UNSUPPORTED, "a message is a text frame"))
+                Err(Over::Close(UNSUPPORTED, "a message must be a text frame"))
             }
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(()),
             Some(Ok(Frame::Close(_))) | None => Err(Over::Gone),
@@ -278,7 +277,7 @@ impl Connection {
         }
     }
 
-    /// Writes an answer and those that are ready behind it, and flushes once.
+    /// Writes an answer and the further ones that are ready, and flushes once.
     async fn answer(&mut self, first: Utf8Bytes) -> Result<(), Over> {
         let mut next = Some(first);
         while let Some(answer) = next {

@@ -129,7 +129,7 @@ async fn a_full_session_takes_no_device_and_loses_none() {
     let phone = server.phone_of(&alice, "alice").await;
     let (status, page) = decide(&alice, &device.code, "allow").await;
     assert!(
-        status == 409 && page.contains("as many devices as it may have"),
+        status == 409 && page.contains("as many devices as it can have"),
         "{page}"
     );
     assert!(

@@ -145,7 +145,7 @@ async fn a_denied_device_is_told_and_stays_denied() {
     for decision in ["allow", "deny"] {
         let (status, page) = decide(&alice, &device.code, decision).await;
         assert!(
-            status == 404 && page.contains("No device waits with this code"),
+            status == 404 && page.contains("No device is waiting with this code"),
             "{page}"
         );
     }

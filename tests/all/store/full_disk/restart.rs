@@ -35,7 +35,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     assert!(process.terminate().success());
     site.assert_one_file();
     assert_integrity(&site.database());
-    assert_eq!(site.told("did not finish"), 0);
+    assert_eq!(site.told("failed and will be tried again"), 0);
 
     site.disk.free();
     let process = site.start();

@@ -63,7 +63,7 @@ async fn user_codes_cannot_be_guessed() {
     assert_eq!(post(&carol, &right).await.0, 429, "and she has made one");
     let (status, page) = decide(&alice, &device.code, "allow").await;
     assert!(
-        status == 429 && page.contains("too many wrong codes"),
+        status == 429 && page.contains("Too many wrong codes"),
         "{page}"
     );
     assert_eq!(
