@@ -185,7 +185,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let directs = directs.collect::<Result<_>>()?;
     let cursor = log::head(tx)?;
     let mut session = SessionView::from(session);
-    if caller.confined {
+    if caller.is_confined() {
         // These two are about the whole session.
         (session.has_password, session.away) = (false, None);
     }

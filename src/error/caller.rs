@@ -1,7 +1,7 @@
 //! Refusals that depend on the caller.
 
 use super::{Code, Error, Result};
-use crate::model::{Caller, EndReason, Requirement, Scope};
+use crate::model::{Authority, Caller, EndReason, Requirement, Scope};
 
 impl Caller {
     /// Checks that the caller has what is needed. Fails with `insufficient_scope`. A caller that is
@@ -10,8 +10,8 @@ impl Caller {
         let Requirement::Scope(scope) = needed else {
             return Ok(());
         };
-        match self.scope.allow(scope) {
-            true if self.confined && scope == Scope::SessionManage => Err(Error::confined()),
+        match self.scope().allow(scope) {
+            true if self.is_confined() && scope == Scope::SessionManage => Err(Error::confined()),
             true => Ok(()),
             false => Err(Error::insufficient_scope(scope)),
         }
@@ -21,13 +21,12 @@ impl Caller {
     /// `invalid_token` for a token (RFC 6750 §3.1).
     pub fn ended(self, reason: EndReason) -> Error {
         let ended = Error::client_ended(reason);
-        if self.grant.is_some() {
-            Error {
+        match self.authority {
+            Authority::Cookie => ended,
+            Authority::Grant(_) => Error {
                 code: Code::InvalidToken,
                 ..ended
-            }
-        } else {
-            ended
+            },
         }
     }
 }

@@ -5,18 +5,73 @@ use super::{
     scope::Scopes,
 };
 
-/// The caller of a request: the session and client that the presented secret belongs to, and what
-/// they may do.
+/// The caller of a request: the session and client that the presented secret belongs to, and by
+/// what authority they call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The session.
     pub session: SessionId,
     /// The client.
     pub client: ClientId,
-    /// What the caller may do.
+    /// By what the client acts.
+    pub authority: Authority,
+}
+
+/// By what a client acts as its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// A cookie of its own. It may do everything.
+    Cookie,
+    /// A grant. Nobody knows the secret of such a client: it calls with access tokens.
+    Grant(Granted),
+}
+
+/// What a client may do that acts by a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The grant.
+    pub id: GrantId,
+    /// What the client may do. With an access token this may be less than the grant allows.
     pub scope: Scopes,
-    /// The grant that the caller acts by. `None` for a cookie.
-    pub grant: Option<GrantId>,
-    /// Whether the grant confines the caller to some of the session's channels.
+    /// Whether the grant is confined to some of the session's channels.
     pub confined: bool,
+    /// Whether the grant is an API key's. The client is then the key's bot, which is not a device.
+    pub is_key: bool,
+}
+
+impl Caller {
+    /// What the caller may do.
+    pub fn scope(self) -> Scopes {
+        match self.authority {
+            Authority::Cookie => Scopes::ALL,
+            Authority::Grant(granted) => granted.scope,
+        }
+    }
+
+    /// The grant that the caller acts by. `None`: it acts by its cookie.
+    pub fn grant(self) -> Option<GrantId> {
+        self.authority.granted().map(|granted| granted.id)
+    }
+
+    /// Whether the caller is confined to some of the session's channels.
+    pub fn is_confined(self) -> bool {
+        self.authority
+            .granted()
+            .is_some_and(|granted| granted.confined)
+    }
+}
+
+impl Authority {
+    /// The grant and what it allows. `None` for a cookie.
+    pub fn granted(self) -> Option<Granted> {
+        match self {
+            Self::Cookie => None,
+            Self::Grant(granted) => Some(granted),
+        }
+    }
+
+    /// Whether the client is a device, which keeps its session alive. An API key's bot is not.
+    pub fn is_device(self) -> bool {
+        !self.granted().is_some_and(|granted| granted.is_key)
+    }
 }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{address::ClientAddress, caller::Caller, ids::ClientId, timestamp::Timestamp};
+use super::{
+    address::ClientAddress, caller::Authority, caller::Caller, ids::ClientId, timestamp::Timestamp,
+};
 
 /// A client as the other clients of its session see it.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -35,7 +37,7 @@ impl ClientView {
     /// Removes what the caller may not see. Only a caller with a cookie may see where devices come
     /// from.
     pub fn show_to(&mut self, caller: Caller) {
-        if caller.grant.is_some() {
+        if caller.authority != Authority::Cookie {
             self.address = None;
         }
     }

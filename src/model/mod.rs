@@ -30,7 +30,7 @@ mod words;
 
 pub use address::{AddressFamily, Area, ClientAddress, Network, NetworkWidth};
 pub use arrival::Arrival;
-pub use caller::Caller;
+pub use caller::{Authority, Caller, Granted};
 pub use channel_name::ChannelName;
 pub use client_view::ClientView;
 pub use clock::Clock;

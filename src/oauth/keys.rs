@@ -6,8 +6,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{
-        Arrival, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password, Scope, Scopes,
-        SessionId, Timestamp,
+        Arrival, Authority, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password,
+        Scope, Scopes, SessionId, Timestamp,
     },
     secret::{self, Kind, Secret},
     session::{Core, LiveClient, lifecycle, notice, password},
@@ -125,7 +125,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
                     // By `due`, the clock that decides when the key is refused.
                     expires_at: wanted.expires_in.map(|time| due.plus(time)),
                 },
-                through: caller.grant,
+                through: caller.grant(),
                 scope: wanted.scope,
             };
             tell(
@@ -229,7 +229,7 @@ pub async fn rotate(
         .read_as(caller, move |tx| {
             let key = app::live_key(tx, caller.session, &id)?;
             let grant = caller
-                .grant
+                .grant()
                 .map(|grant| grant::get(tx, grant))
                 .transpose()?
                 .flatten();
@@ -240,10 +240,9 @@ pub async fn rotate(
     require_cover(caller, scope)?;
     // The new secret outlasts the grant that asked for it. A grant therefore needs the password
     // whatever the key may do.
-    let proven = if caller.grant.is_some() {
-        Scopes::ALL
-    } else {
-        scope
+    let proven = match caller.authority {
+        Authority::Cookie => scope,
+        Authority::Grant(_) => Scopes::ALL,
     };
     let judged = if own {
         None
@@ -321,7 +320,7 @@ fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> 
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     let beyond = Scope::ALL
         .into_iter()
-        .find(|one| scope.allow(*one) && !caller.scope.allow(*one));
+        .find(|one| scope.allow(*one) && !caller.scope().allow(*one));
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
 }
 
@@ -345,7 +344,7 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
 /// acts.
 fn creating_device(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller
-        .grant
+        .grant()
         .map(|id| grant::get(tx, id))
         .transpose()?
         .flatten();

@@ -7,8 +7,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{
-        Area, Arrival, ChannelName, ClientId, EndReason, GrantId, Network, Nick, Scopes, SessionId,
-        Timestamp,
+        Area, Arrival, Authority, ChannelName, ClientId, EndReason, GrantId, Granted, Network,
+        Nick, Scopes, SessionId, Timestamp,
     },
     secret::{Kind, Secret, SecretHash, keys::Pair},
     session::{
@@ -18,7 +18,7 @@ use crate::{
         Priority, Read, Write,
         app::{self, App},
         app_secret, audit,
-        client::{self, Granted, NewClient},
+        client::{self, NewClient},
         grant::{self, Grant, NewGrant},
         session,
         token::{self, NewToken, Token},
@@ -277,11 +277,11 @@ impl Mint {
             secret: self.client,
             expires_at: self.client_expires_at,
             address: self.address,
-            grant: Some(Granted {
+            authority: Authority::Grant(Granted {
                 id: grant,
                 scope: of.scope,
                 confined: of.res.is_some(),
-                key: app.is_key(),
+                is_key: app.is_key(),
             }),
         }
     }

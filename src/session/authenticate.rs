@@ -96,7 +96,7 @@ impl Core {
         if due >= token.expires_at {
             return Err(invalid_token());
         }
-        if let Some(live) = &token.live
+        if let Some(live) = token.live()
             && let Some(reason) = live.over(due, self.limits.client_idle)
         {
             return Err(live.caller.ended(reason));
@@ -150,7 +150,7 @@ impl Core {
             Ok(()) => token.settle(),
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {
-                tracing::warn!(%error, grant = %token.grant, "could not record the first use of a token; the next request tries again")
+                tracing::warn!(%error, grant = %token.granted.id, "could not record the first use of a token; the next request tries again")
             }
         }
     }

@@ -21,11 +21,11 @@ use std::{
 use super::usage::{Devices, Sponsor, Usage};
 use crate::{
     model::{
-        AppId, Area, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Scopes, SessionId,
-        Snapshot, Timestamp,
+        AppId, Area, Authority, Caller, ClientId, ClientView, EndReason, EventId, GrantId, Granted,
+        SessionId, Snapshot, Timestamp,
     },
     secret::SecretHash,
-    store::{Access, Admission, Effect, client::Use},
+    store::{Access, AccessClient, Admission, Effect, client::Use},
 };
 
 /// A live client: who it is, and its use that has not been written to the store yet.
@@ -35,15 +35,11 @@ pub struct LiveClient {
     pub caller: Caller,
     /// When its lifetime ends, whether it is used or not.
     pub expires_at: Timestamp,
-    /// When the access token that it calls with expires. `None` for a cookie.
-    token_expires_at: Option<Timestamp>,
-    /// Whether that token was ended while its grant goes on.
-    token_ended: AtomicBool,
+    /// The access token that it calls with. `None` for a cookie.
+    token: Option<CallingToken>,
     /// Whether its holder is known to have received the secret.
     presented: AtomicBool,
     usage: Arc<Usage>,
-    /// For an API key's bot: the device to which its use is credited.
-    sponsor: Option<Sponsor>,
     /// How many commits have changed something about its session. All clients of the session share
     /// it.
     changes: Arc<AtomicU64>,
@@ -51,28 +47,50 @@ pub struct LiveClient {
     snapshot: Mutex<Option<(u64, Arc<Snapshot>)>>,
 }
 
+/// The access token that a client calls with.
+#[derive(Debug)]
+struct CallingToken {
+    expires_at: Timestamp,
+    /// Whether it was ended while its grant goes on.
+    ended: AtomicBool,
+    /// For an API key's bot: the device to which its use is credited.
+    sponsor: Option<Sponsor>,
+}
+
 /// An access token: what it stands for, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// The grant it was issued by.
-    pub grant: GrantId,
+    /// The grant it was issued by, and what the token may do.
+    pub granted: Granted,
     /// The app that holds the grant.
     pub app: AppId,
-    /// The session as which it calls. An app's own token has none.
-    pub session: Option<SessionId>,
-    /// What it may do.
-    pub scope: Scopes,
+    /// As whom it calls. `None`: it is an app's own token.
+    pub session: Option<TokenSession>,
     /// When it expires.
     pub expires_at: Timestamp,
     /// Whether it may call by itself. Otherwise it only works together with its app's own token.
     pub alone: bool,
-    /// The client that calls with it, limited to this token's scope. Not every grant has a client.
-    pub live: Option<Arc<LiveClient>>,
     /// Whether its first use still has to be written to the store.
     unsettled: Arc<AtomicBool>,
 }
 
+/// The session as which an access token calls.
+#[derive(Clone, Debug)]
+pub struct TokenSession {
+    /// The session.
+    pub id: SessionId,
+    /// The client that calls, limited to the token's scope. `None`: the grant has no queue.
+    pub live: Option<Arc<LiveClient>>,
+}
+
 impl Token {
+    /// The client that calls with it, limited to its scope. Not every grant has a client.
+    pub fn live(&self) -> Option<&Arc<LiveClient>> {
+        self.session
+            .as_ref()
+            .and_then(|session| session.live.as_ref())
+    }
+
     /// Whether its first use still has to be written to the store.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled.load(Relaxed)
@@ -109,30 +127,34 @@ impl LiveClient {
         Self {
             caller,
             expires_at,
-            token_expires_at: None,
-            token_ended: AtomicBool::default(),
+            token: None,
             presented,
             usage,
-            sponsor: None,
             changes,
             snapshot: Mutex::default(),
         }
     }
 
     /// The same client, calling with an access token.
-    fn by_token(&self, access: &Access, sponsor: Option<Sponsor>) -> Self {
+    fn by_token(
+        &self,
+        access: &Access,
+        client_expires_at: Timestamp,
+        sponsor: Option<Sponsor>,
+    ) -> Self {
         Self {
             caller: Caller {
-                scope: access.scope,
-                grant: Some(access.grant),
+                authority: Authority::Grant(access.granted),
                 ..self.caller
             },
-            expires_at: access.client_expires_at,
-            token_expires_at: Some(access.expires_at),
-            token_ended: AtomicBool::default(),
+            expires_at: client_expires_at,
+            token: Some(CallingToken {
+                expires_at: access.expires_at,
+                ended: AtomicBool::default(),
+                sponsor,
+            }),
             presented: AtomicBool::new(true),
             usage: self.usage.clone(),
-            sponsor,
             changes: self.changes.clone(),
             snapshot: Mutex::default(),
         }
@@ -172,7 +194,9 @@ impl LiveClient {
     /// Whether the access token that it calls with has expired by `due`. A stream that the token
     /// opened goes on; nothing else does.
     pub fn token_over(&self, due: Timestamp) -> bool {
-        self.token_expires_at.is_some_and(|end| due >= end)
+        self.token
+            .as_ref()
+            .is_some_and(|token| due >= token.expires_at)
     }
 
     /// Whether its holder is known to have received the secret.
@@ -187,8 +211,14 @@ impl LiveClient {
 
     /// Why it has ended, if it has.
     pub fn ended(&self) -> Option<EndReason> {
-        let token = self.token_ended.load(Acquire).then_some(EndReason::Revoked);
-        self.usage.ended.get().copied().or(token)
+        let token_ended = || {
+            self.token
+                .as_ref()?
+                .ended
+                .load(Acquire)
+                .then_some(EndReason::Revoked)
+        };
+        self.usage.ended.get().copied().or_else(token_ended)
     }
 
     /// The position in the log up to which it has acknowledged its queue.
@@ -254,7 +284,7 @@ impl LiveClient {
     /// for.
     pub fn touch(&self, now: Timestamp) {
         self.usage.touch(now);
-        if let Some(device) = self.sponsor.as_ref().and_then(Sponsor::device) {
+        if let Some(device) = self.sponsoring_device() {
             device.touch(now);
         }
     }
@@ -262,8 +292,13 @@ impl LiveClient {
     /// The device to which its use is credited: itself, or for an API key's bot the device it works
     /// for.
     pub fn device(&self) -> ClientId {
-        let sponsor = self.sponsor.as_ref().and_then(Sponsor::device);
-        sponsor.map_or(self.caller.client, |device| device.client)
+        self.sponsoring_device()
+            .map_or(self.caller.client, |device| device.client)
+    }
+
+    /// For an API key's bot: the device that it works for.
+    fn sponsoring_device(&self) -> Option<Arc<Usage>> {
+        self.token.as_ref()?.sponsor.as_ref()?.device()
     }
 }
 
@@ -306,11 +341,7 @@ impl Callers {
 
     /// The live client with this id.
     pub fn by_client(&self, client: ClientId) -> Option<Arc<LiveClient>> {
-        let map = self.read();
-        map.secrets
-            .get(&client)
-            .and_then(|secret| map.by_secret.get(secret))
-            .cloned()
+        self.read().live(client).cloned()
     }
 
     /// How many clients are live.
@@ -389,7 +420,7 @@ impl Map {
                 let presence = self.sessions.entry(caller.session).or_default();
                 presence.clients += 1;
                 let live = LiveClient::new(admission, presence.changes.clone());
-                if admission.is_device {
+                if caller.authority.is_device() {
                     presence.devices.add(live.usage.clone());
                 }
                 live
@@ -418,60 +449,71 @@ impl Map {
     }
 
     fn issue(&mut self, access: &Access) {
-        let live = |client: ClientId| {
-            self.secrets
-                .get(&client)
-                .and_then(|secret| self.by_secret.get(secret))
-        };
-        let presence = access
-            .session
-            .and_then(|session| self.sessions.get(&session));
-        // Only an API key's token has a maker.
-        let sponsor = access.maker.zip(presence).map(|(maker, presence)| {
-            Sponsor::new(
-                live(maker).map(|maker| maker.usage.clone()),
-                presence.devices.clone(),
-            )
-        });
-        let caller = access
-            .client
-            .and_then(live)
-            .map(|client| Arc::new(client.by_token(access, sponsor)));
-        caller.iter().for_each(|live| live.touch(access.created_at));
         let &Access {
             secret,
-            grant,
+            granted,
             app,
             session,
-            scope,
-            expires_at,
             alone,
+            expires_at,
             unsettled,
             ..
         } = access;
+        let session = session.map(|session| TokenSession {
+            id: session.id,
+            live: session
+                .client
+                .and_then(|client| self.calling(access, session.id, client)),
+        });
         let unsettled = Arc::new(AtomicBool::new(unsettled));
         let token = Token {
-            grant,
+            granted,
             app,
             session,
-            scope,
             expires_at,
             alone,
-            live: caller,
             unsettled,
         };
+        let grant = granted.id;
         // A token that is issued again is in the list already.
         if self.tokens.insert(secret, token).is_none() {
             self.grants.entry(grant).or_default().push(secret);
         }
     }
 
+    /// The client that calls with a new token. Its issue counts as use of the client.
+    fn calling(
+        &self,
+        access: &Access,
+        session: SessionId,
+        client: AccessClient,
+    ) -> Option<Arc<LiveClient>> {
+        let sponsor =
+            client
+                .key_created_by
+                .zip(self.sessions.get(&session))
+                .map(|(creator, presence)| {
+                    let creator = self.live(creator).map(|creator| creator.usage.clone());
+                    Sponsor::new(creator, presence.devices.clone())
+                });
+        let live = self
+            .live(client.id)?
+            .by_token(access, client.expires_at, sponsor);
+        live.touch(access.created_at);
+        Some(Arc::new(live))
+    }
+
+    fn live(&self, client: ClientId) -> Option<&Arc<LiveClient>> {
+        self.secrets
+            .get(&client)
+            .and_then(|secret| self.by_secret.get(secret))
+    }
+
     fn end_token(&mut self, secret: SecretHash) {
-        if let Some(Token {
-            live: Some(live), ..
-        }) = self.tokens.remove(&secret)
-        {
-            live.token_ended.store(true, Release);
+        let ended = self.tokens.remove(&secret);
+        let live = ended.as_ref().and_then(Token::live);
+        if let Some(token) = live.and_then(|live| live.token.as_ref()) {
+            token.ended.store(true, Release);
         }
     }
 

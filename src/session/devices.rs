@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{ClientId, ClientView, EndReason, SessionId, Timestamp},
+    model::{Authority, ClientId, ClientView, EndReason, SessionId, Timestamp},
     secret::Secret,
     store::{
         Priority, Write, audit,
@@ -177,7 +177,7 @@ impl Core {
             secret: secret.hash(),
             expires_at: now.plus(self.limits.client_lifetime),
             address,
-            grant: None,
+            authority: Authority::Cookie,
         }
     }
 }

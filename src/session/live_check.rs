@@ -11,7 +11,7 @@ use crate::{
 pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
     match client::ended(tx, caller.client)? {
         Some(reason) => Err(caller.ended(reason)),
-        None => match caller.grant {
+        None => match caller.grant() {
             Some(grant) if !grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
             _ => Ok(()),
         },

@@ -13,7 +13,7 @@ use super::{devices::insert as insert_client, lifecycle, limits::Limits, notice:
 use crate::{
     audit::{Action, Subject},
     error::Result,
-    model::{EndReason, GrantId, SessionId, Timestamp},
+    model::{Authority, EndReason, GrantId, SessionId, Timestamp},
     secret::Secret,
     store::{
         DatabaseLock, Write, app, audit, authorization_code,
@@ -142,7 +142,7 @@ fn end_of_session(
         secret,
         expires_at: now.plus(limits.client_lifetime),
         address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        grant: None,
+        authority: Authority::Cookie,
     };
     let stand_in = insert_client(tx, id, &stand_in, now)?;
     // Otherwise it would expire as a client that never received its secret.

@@ -105,22 +105,23 @@ impl Devices {
 /// not expire while it has any device.
 #[derive(Debug)]
 pub struct Sponsor {
-    maker: Option<Arc<Usage>>,
+    /// The device that created the key. `None`: it has left.
+    creator: Option<Arc<Usage>>,
     devices: Arc<Devices>,
 }
 
 impl Sponsor {
-    /// The sponsor of a key that `maker` created, in the session with these devices.
-    pub fn new(maker: Option<Arc<Usage>>, devices: Arc<Devices>) -> Self {
-        Self { maker, devices }
+    /// The sponsor of a key that `creator` created, in the session with these devices.
+    pub fn new(creator: Option<Arc<Usage>>, devices: Arc<Devices>) -> Self {
+        Self { creator, devices }
     }
 
     /// The device to which use is credited now.
     pub fn device(&self) -> Option<Arc<Usage>> {
-        let maker = self
-            .maker
+        let creator = self
+            .creator
             .as_ref()
-            .filter(|maker| maker.ended.get().is_none());
-        maker.cloned().or_else(|| self.devices.last_used())
+            .filter(|creator| creator.ended.get().is_none());
+        creator.cloned().or_else(|| self.devices.last_used())
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         mask::Mask,
         mode::Shown,
     },
-    model::{Caller, ChannelName, EventId, Nick, Page, SessionId},
+    model::{Authority, Caller, ChannelName, EventId, Nick, Page, SessionId},
     store::{
         Read,
         channel::{self, Channel},
@@ -54,16 +54,13 @@ impl<'a> Visibility<'a> {
 
     /// Sees what this caller may see.
     pub fn of(tx: &'a Read<'a>, caller: Caller) -> Result<Self> {
-        if !caller.confined {
-            return Ok(Self::unrestricted(tx));
+        match caller.authority {
+            Authority::Grant(granted) if granted.confined => {
+                let res = grant::res(tx, granted.id)?.unwrap_or_default();
+                Ok(Self::restricted_to(tx, caller.session, &res))
+            }
+            _ => Ok(Self::unrestricted(tx)),
         }
-        let res = caller
-            .grant
-            .map(|grant| grant::res(tx, grant))
-            .transpose()?
-            .flatten()
-            .unwrap_or_default();
-        Ok(Self::restricted_to(tx, caller.session, &res))
     }
 
     /// Sees what this grant may see.

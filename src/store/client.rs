@@ -13,8 +13,8 @@ use super::{
 use crate::{
     error::Result,
     model::{
-        AppId, Area, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId, GrantId,
-        Scopes, SessionId, Timestamp,
+        AppId, Area, Authority, Caller, ClientAddress, ClientId, ClientView, EndReason, EventId,
+        GrantId, Granted, SessionId, Timestamp,
     },
     secret::SecretHash,
 };
@@ -30,21 +30,8 @@ pub struct NewClient {
     pub expires_at: Timestamp,
     /// The address of the request.
     pub address: IpAddr,
-    /// The grant by which it acts. `None`: it acts by its cookie.
-    pub grant: Option<Granted>,
-}
-
-/// The grant of a client without a cookie. Nobody knows the secret of such a client.
-#[derive(Clone, Copy, Debug)]
-pub struct Granted {
-    /// The grant's id.
-    pub id: GrantId,
-    /// What the grant allows.
-    pub scope: Scopes,
-    /// Whether the grant is confined to some of the session's channels.
-    pub confined: bool,
-    /// Whether the client is an API key's bot, which is not a device.
-    pub key: bool,
+    /// By what it acts.
+    pub authority: Authority,
 }
 
 /// Adds a client to a session. Its queue begins at `head`, until its first snapshot moves the
@@ -56,6 +43,7 @@ pub fn insert(
     head: EventId,
     now: Timestamp,
 ) -> Result<ClientId> {
+    let granted = new.authority.granted();
     tx.work_for(session);
     tx.add_row(new.name.len() + 2 * HASH + 2 * ADDRESS, 7);
     let id = tx
@@ -74,23 +62,20 @@ pub fn insert(
             now,
             new.expires_at,
             new.address.to_string(),
-            new.grant.is_none().then_some(now),
-            new.grant.map(|grant| grant.id),
-            new.grant.is_some_and(|grant| grant.key),
+            granted.is_none().then_some(now),
+            granted.map(|granted| granted.id),
+            granted.is_some_and(|granted| granted.is_key),
         ], |row| row.get(0))?;
     tx.effect(Effect::Admitted(Admission {
         caller: Caller {
             session,
             client: id,
-            scope: new.grant.map_or(Scopes::ALL, |grant| grant.scope),
-            grant: new.grant.map(|grant| grant.id),
-            confined: new.grant.is_some_and(|grant| grant.confined),
+            authority: new.authority,
         },
-        is_device: !new.grant.is_some_and(|grant| grant.key),
         secret: new.secret,
         cursor: head,
         begun: false,
-        presented: new.grant.is_some(),
+        presented: granted.is_some(),
         seen_at: now,
         area: Some(Area::of(new.address)),
         expires_at: new.expires_at,
@@ -120,7 +105,6 @@ pub fn renew(
         )?;
     tx.effect(Effect::Admitted(Admission {
         caller,
-        is_device: true,
         secret: new.secret,
         cursor: EventId(cursor),
         begun,
@@ -419,13 +403,16 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
             caller: Caller {
                 client: row.get(0)?,
                 session: row.get(1)?,
-                scope: row
-                    .get::<_, Option<String>>(9)?
-                    .map_or(Scopes::ALL, |scope| Scopes::stored(&scope)),
-                grant: row.get(8)?,
-                confined: row.get(10)?,
+                authority: match row.get(8)? {
+                    None => Authority::Cookie,
+                    Some(grant) => Authority::Grant(Granted {
+                        id: grant,
+                        scope: row.get(9)?,
+                        confined: row.get(10)?,
+                        is_key: row.get(11)?,
+                    }),
+                },
             },
-            is_device: !row.get::<_, bool>(11)?,
             secret: row.get(2)?,
             cursor: row.get(3)?,
             begun: row.get(4)?,

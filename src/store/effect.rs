@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     model::{
         AppId, Area, Caller, ChannelId, ChannelName, ClientId, EndReason, Event, EventId, GrantId,
-        Scopes, SessionId, TargetId, Timestamp,
+        Granted, SessionId, TargetId, Timestamp,
     },
     secret::SecretHash,
 };
@@ -79,8 +79,6 @@ pub enum Effect {
 pub struct Admission {
     /// Who calls with the secret.
     pub caller: Caller,
-    /// Whether it is a device. An API key's bot is not.
-    pub is_device: bool,
     /// The hash of its secret.
     pub secret: SecretHash,
     /// How far it has acknowledged its queue.
@@ -102,23 +100,14 @@ pub struct Admission {
 pub struct Access {
     /// The hash of the token.
     pub secret: SecretHash,
-    /// The grant that issued it.
-    pub grant: GrantId,
+    /// The grant that issued it, and what the token allows.
+    pub granted: Granted,
     /// The app of the grant.
     pub app: AppId,
-    /// The session as which it calls. `None`: it is an app's own token.
-    pub session: Option<SessionId>,
-    /// The client as which it calls. `None`: its grant has no queue.
-    pub client: Option<ClientId>,
+    /// As whom it calls. `None`: it is an app's own token.
+    pub session: Option<AccessSession>,
     /// Whether it works alone. Otherwise the app's own credentials must come with it.
     pub alone: bool,
-    /// When the client expires; 0 without a client.
-    pub client_expires_at: Timestamp,
-    /// For an API key: the client that created it. A use of the token counts as a use of that
-    /// client.
-    pub maker: Option<ClientId>,
-    /// What it allows, which may be less than its grant allows.
-    pub scope: Scopes,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it expires.
@@ -126,6 +115,27 @@ pub struct Access {
     /// Whether its first use must be recorded. Until then its refresh token can be exchanged for
     /// the same pair again.
     pub unsettled: bool,
+}
+
+/// The session as which an access token calls.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessSession {
+    /// The session.
+    pub id: SessionId,
+    /// The client as which the token calls. `None`: its grant has no queue.
+    pub client: Option<AccessClient>,
+}
+
+/// The client as which an access token calls.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessClient {
+    /// The client.
+    pub id: ClientId,
+    /// When the client expires.
+    pub expires_at: Timestamp,
+    /// For an API key's bot: the device that created the key. A use of the token counts as a use of
+    /// that device.
+    pub key_created_by: Option<ClientId>,
 }
 
 /// Called on the writer thread with the effects of each commit. It must not block.

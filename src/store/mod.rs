@@ -54,7 +54,7 @@ mod writer;
 
 pub use account::Priority;
 pub use database::Store;
-pub use effect::{Access, Admission, Effect, Observer};
+pub use effect::{Access, AccessClient, AccessSession, Admission, Effect, Observer};
 pub use engine::lock::DatabaseLock;
 pub use transaction::{Read, Write};
 pub use writer::WriteSlot;

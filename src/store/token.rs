@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    effect::{Access, Effect},
+    effect::{Access, AccessClient, AccessSession, Effect},
     engine::{connection::Row, value::params},
     size::HASH,
     transaction::{Read, Write},
 };
 use crate::{
     error::Result,
-    model::{GrantId, Scopes, Timestamp},
+    model::{GrantId, Granted, Scopes, Timestamp},
     secret::{KeyId, SecretHash, sha256},
 };
 
@@ -18,25 +18,45 @@ use crate::{
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
 fn access(row: &Row) -> Result<Access> {
+    let session = match row.get("session_id")? {
+        Some(id) => Some(AccessSession {
+            id,
+            client: access_client(row)?,
+        }),
+        None => None,
+    };
     Ok(Access {
         secret: row.get("secret_hash")?,
-        grant: row.get("grant_id")?,
+        granted: Granted {
+            id: row.get("grant_id")?,
+            scope: row.get("scope")?,
+            confined: row.get("confined")?,
+            is_key: row.get("is_key")?,
+        },
         app: row.get("app_id")?,
-        session: row.get("session_id")?,
-        client: row.get("client")?,
+        session,
         alone: row.get("alone")?,
-        client_expires_at: Timestamp(row.get::<Option<_>>("client_expires_at")?.unwrap_or(0)),
-        maker: row.get("maker")?,
-        scope: row.get("scope")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
         unsettled: row.get("unsettled")?,
     })
 }
 
+fn access_client(row: &Row) -> Result<Option<AccessClient>> {
+    let Some(id) = row.get("client")? else {
+        return Ok(None);
+    };
+    Ok(Some(AccessClient {
+        id,
+        expires_at: row.get("client_expires_at")?,
+        key_created_by: row.get("maker")?,
+    }))
+}
+
 /// Selects access tokens, with all that the caller map needs.
 const ACCESS: &str = "SELECT token.*, app_grant.session_id, app_id, maker,
         client.id AS client, client.expires_at AS client_expires_at,
+        app_grant.res IS NOT NULL AS confined, app.session_id IS NOT NULL AS is_key,
         app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone,
         EXISTS (SELECT 1 FROM token AS parent
                 WHERE parent.secret_hash = token.parent AND settled_at IS NULL) AS unsettled

@@ -57,7 +57,7 @@ fn quit(context: &mut CommandContext, reason: Option<&str>) -> Result<()> {
     let caller = context.caller;
     // Every channel of the session would see the message. A client that may not write to all of
     // them leaves without one.
-    let may_speak = caller.scope.allow(Scope::ChatWrite) && !caller.confined;
+    let may_speak = caller.scope().allow(Scope::ChatWrite) && !caller.is_confined();
     let words = reason.filter(|_| may_speak).map(|text| QuitMessage {
         text,
         app: context.app().map(str::to_owned),

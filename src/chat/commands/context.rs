@@ -58,7 +58,7 @@ impl<'a> CommandContext<'a> {
     ) -> Result<Self> {
         let session = session::get(tx, caller.session)?;
         let app = caller
-            .grant
+            .grant()
             .map(|grant| grant::app_name(tx, grant))
             .transpose()?;
         let visibility = Visibility::of(tx, caller)?;

@@ -160,7 +160,7 @@ impl Hub {
             client: caller.client,
             // A confined client may see only some of its session's events, and only the log knows
             // which. Nothing is pushed to it; it reads the log.
-            room: if caller.confined { 0 } else { BUFFER },
+            room: if caller.is_confined() { 0 } else { BUFFER },
             inbox: Mutex::default(),
             wake: Notify::new(),
             last_call: Notify::new(),

@@ -16,7 +16,7 @@ use crate::{
             body::{Json, QueryParams, number},
         },
     },
-    model::Scope,
+    model::{Authority, Scope},
     session::Core,
 };
 
@@ -51,7 +51,7 @@ pub async fn list(
     let live = caller.allowed(Scope::SessionManage)?;
     let mut lines = core.own_audit(live, before as i64, limit as usize).await?;
     // A program that manages a session need not know where its user is.
-    if live.caller.grant.is_some() {
+    if live.caller.authority != Authority::Cookie {
         lines.iter_mut().for_each(|line| line.address = None);
     }
     Ok(Json(lines))

@@ -100,7 +100,7 @@ impl Authenticated {
                 let TokenCaller { token, now } =
                     TokenCaller::of(token, beside, server, |token| token.alone).await?;
                 Ok(Self {
-                    live: token.live,
+                    live: token.session.and_then(|session| session.live),
                     now,
                     acknowledges: true,
                 })
@@ -151,13 +151,13 @@ impl TokenCaller {
             None if may(&first) => first,
             None => return Err(app_token_needed()),
         };
-        token.live.iter().for_each(|live| live.touch(now));
+        token.live().into_iter().for_each(|live| live.touch(now));
         Ok(Self { token, now })
     }
 
     /// Notes the network that the token was used from.
     async fn used_here(self, parts: &mut Parts, server: &ServerState) -> Result<Self> {
-        if let Some(live) = &self.token.live {
+        if let Some(live) = self.token.live() {
             live.used_from(area(parts, server).await?);
         }
         Ok(self)
@@ -224,7 +224,10 @@ impl FromRequest<ServerState> for PostedTokenCaller {
             .transpose()?
             .flatten();
         let by = TokenCaller::named(&headers, in_form, server).await?;
-        by.token.live.iter().for_each(|live| live.used_from(area));
+        by.token
+            .live()
+            .into_iter()
+            .for_each(|live| live.used_from(area));
         Ok(Self(by))
     }
 }

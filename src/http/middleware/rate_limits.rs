@@ -260,7 +260,7 @@ pub async fn proof(server: &ServerState, address: &Address, presented: Presented
             .authenticate_token(token, server.clock.now(), server.clock.due())
             .await
         {
-            Ok(token) => Ok(Proof::Token(token.grant)),
+            Ok(token) => Ok(Proof::Token(token.granted.id)),
             Err(error) => count_refused(server, address, error).await,
         },
     }

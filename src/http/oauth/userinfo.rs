@@ -70,9 +70,11 @@ async fn identify(
     server: &ServerState,
     TokenCaller { token, .. }: TokenCaller,
 ) -> Result<Json<UserInfo>> {
-    let session = token.session.filter(|_| token.scope.allow(Scope::Identity));
-    let session = session.ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
-    let identity = grants::identity(&server.core, token.grant, session).await?;
+    let session = token
+        .session
+        .filter(|_| token.granted.scope.allow(Scope::Identity))
+        .ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
+    let identity = grants::identity(&server.core, token.granted.id, session.id).await?;
     let channels = identity
         .channels
         .into_iter()

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     model::{
-        Caller, ChannelId, ChannelName, ClientId, EventId, GrantId, Nick, Scopes, SessionId,
+        Authority, Caller, ChannelId, ChannelName, ClientId, EventId, GrantId, Nick, SessionId,
         Timestamp, Unread,
     },
     secret::SecretHash,
@@ -54,7 +54,7 @@ fn away(channels: i64, messages: i64) -> Away {
             secret: SecretHash::of("s"),
             expires_at: now,
             address,
-            grant: None,
+            authority: Authority::Cookie,
         };
         (session, insert_client(&tx, session, &new, now).unwrap())
     };
@@ -405,9 +405,7 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         let caller = Caller {
             session: me,
             client,
-            scope: Scopes::ALL,
-            grant: None,
-            confined: false,
+            authority: Authority::Cookie,
         };
         require_live(tx, caller).unwrap();
         grant::is_live(tx, GrantId(1)).unwrap();
