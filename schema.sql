@@ -1,5 +1,6 @@
 -- Rejoin's schema as it is now. A new database is made from this file; src/store/migrate.rs carries an older one here.
--- Times are milliseconds since the Unix epoch. Ids that come from AUTOINCREMENT are never used twice.
+-- Times are milliseconds since the Unix epoch. Ids that come from AUTOINCREMENT, or from the row of log, are
+-- never used twice.
 
 -- What events are addressed to. Sessions and channels draw their ids from this one sequence.
 CREATE TABLE target (
@@ -102,20 +103,20 @@ CREATE TABLE ban (
     mask        TEXT NOT NULL,
     set_by      TEXT NOT NULL,
     set_at      INTEGER NOT NULL,
-    held        INTEGER,                    -- of a mask made of a nick: the session that it holds, whatever nick that takes
+    bound_session INTEGER,                  -- of a mask made of a nick: the session that it matches, whatever nick that takes
     PRIMARY KEY (channel_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX ban_holding ON ban (held) WHERE held IS NOT NULL;
+CREATE INDEX ban_bound ON ban (bound_session) WHERE bound_session IS NOT NULL;
 
 -- Whose direct messages and invitations a session never receives.
 CREATE TABLE silence (
     session_id  INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     folded_mask TEXT NOT NULL,
     mask        TEXT NOT NULL,
-    held        INTEGER,                    -- as in ban
+    bound_session INTEGER,                  -- as in ban
     PRIMARY KEY (session_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX silence_holding ON silence (held) WHERE held IS NOT NULL;
+CREATE INDEX silence_bound ON silence (bound_session) WHERE bound_session IS NOT NULL;
 
 CREATE TABLE invite (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
@@ -128,16 +129,16 @@ CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
 CREATE INDEX invite_to_channel ON invite (channel_id, silenced, since);
 
 -- How far a session has read a channel.
-CREATE TABLE read_mark (
+CREATE TABLE read_marker (
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     target_id  INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
     event_id   INTEGER NOT NULL,
     PRIMARY KEY (session_id, target_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX read_mark_of_target ON read_mark (target_id);
+CREATE INDEX read_marker_of_target ON read_marker (target_id);
 
 -- A conversation by direct messages, as one of its two sessions has it.
-CREATE TABLE direct (
+CREATE TABLE conversation (
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     wrote      INTEGER NOT NULL,            -- 1: the session has written to the other
@@ -147,19 +148,21 @@ CREATE TABLE direct (
     written    INTEGER NOT NULL DEFAULT 0,  -- the last message that the session itself wrote; 0: none
     PRIMARY KEY (session_id, other_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX direct_in_order ON direct (session_id, wrote, unread, last);
-CREATE INDEX direct_of_other ON direct (other_id);
+CREATE INDEX conversation_in_order ON conversation (session_id, wrote, unread, last);
+CREATE INDEX conversation_of_other ON conversation (other_id);
 
 -- What is known of the log as a whole: one row.
 CREATE TABLE log (
-    one  INTEGER PRIMARY KEY CHECK (one = 1),
-    time INTEGER NOT NULL                   -- of the last event ever, whether or not it is still there
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    time       INTEGER NOT NULL,            -- of the last event ever, whether or not it is still there
+    head       INTEGER NOT NULL DEFAULT 0,  -- the id of that event; 0: there was none
+    revocation INTEGER NOT NULL DEFAULT 0   -- the id of the last revocation ever; 0: there was none
 ) STRICT;
 INSERT INTO log (one, time) VALUES (1, 0);
 
 -- The log: every event once, in one order.
 CREATE TABLE event (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        INTEGER PRIMARY KEY,          -- the next one after log.head
     time      INTEGER NOT NULL,             -- never less than that of the event before
     source    TEXT NOT NULL,
     command   TEXT NOT NULL,
@@ -212,7 +215,7 @@ CREATE TABLE app (
     client_id       TEXT NOT NULL,              -- its name on the wire, which is no secret
     name            TEXT NOT NULL,
     session_id      INTEGER REFERENCES session (id), -- the session whose API key it is; NULL: the operator's
-    maker           INTEGER,                    -- of an API key: the client of the device that made it
+    created_by      INTEGER,                    -- of an API key: the client of the device that created it
     public          INTEGER NOT NULL DEFAULT 0, -- it can keep no secret
     resource_server INTEGER NOT NULL DEFAULT 0, -- it may introspect every token
     bearer_alone    INTEGER NOT NULL DEFAULT 0, -- its users' tokens work without its own beside them
@@ -225,13 +228,13 @@ CREATE TABLE app (
     tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
     tried_at        INTEGER,                    -- and when last
     device          INTEGER NOT NULL DEFAULT 0, -- it has the device flow
-    made_through    INTEGER                     -- of an API key that was made through a grant: that grant, with which it ends
+    created_through INTEGER                     -- of an API key that was created through a grant: that grant, with which it ends
 ) STRICT;
 CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
 CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
 CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX app_made_through ON app (made_through) WHERE made_through IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX app_created_through ON app (created_through) WHERE created_through IS NOT NULL AND ended_at IS NULL;
 
 CREATE TABLE app_secret (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -265,14 +268,14 @@ CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 
 -- The ends of grants, and of single access tokens, in commit order, for resource servers that cache.
-CREATE TABLE grant_end (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+CREATE TABLE revocation (
+    id       INTEGER PRIMARY KEY,               -- the next one after log.revocation
     grant_id INTEGER NOT NULL,
     reason   TEXT NOT NULL,
     time     INTEGER NOT NULL,
     jti      TEXT                               -- the access token that ended; NULL: the whole grant
 ) STRICT;
-CREATE INDEX grant_end_time ON grant_end (time);
+CREATE INDEX revocation_time ON revocation (time);
 
 -- Authorization codes: one use each, and kept for a while after, because a replay revokes what the first use issued.
 CREATE TABLE authorization_code (

@@ -35,8 +35,8 @@ ids! {
     AppId;
     /// The id of a grant, which says what an app may do as a session. Never reused.
     GrantId;
-    /// A position in the list of grant ends, which are numbered in commit order. Never reused.
-    GrantEndId;
+    /// The position of a revocation. Revocations are numbered in commit order. Never reused.
+    RevocationId;
 }
 
 impl From<SessionId> for TargetId {

@@ -37,7 +37,7 @@ pub use clock::Clock;
 pub use display_name::{checked_name, required_name};
 pub use end_reason::EndReason;
 pub use event::{Event, Page};
-pub use ids::{AppId, ChannelId, ClientId, EventId, GrantEndId, GrantId, SessionId, TargetId};
+pub use ids::{AppId, ChannelId, ClientId, EventId, GrantId, RevocationId, SessionId, TargetId};
 pub use invalid::Invalid;
 pub use limits::{
     CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, LINES_LIMIT, NICK_LIMIT, REASON_LIMIT,

@@ -23,9 +23,9 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, App},
+        app_grant::{self, Grant, NewGrant},
         audit,
         authorization_code::{self, AuthorizationCode},
-        grant::{self, Grant, NewGrant},
         token,
     },
 };
@@ -204,7 +204,7 @@ pub async fn silently(
     let hash = secret.hash();
     core.write_as(caller, Priority::Ordinary, move |tx| {
         let app = require_live(tx, &request)?;
-        let given = grant::given(tx, caller.session, app.id)?;
+        let given = app_grant::given(tx, caller.session, app.id)?;
         let covering = |grant: &Grant| {
             request.asking.is_assured(&app)
                 && grant.scope.covers(request.scope)
@@ -246,7 +246,7 @@ fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Gra
                 .collect::<BTreeSet<_>>()
         })
     };
-    let given = grant::given(tx, code.session, app.id)?;
+    let given = app_grant::given(tx, code.session, app.id)?;
     Ok(given
         .into_iter()
         .find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
@@ -286,7 +286,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         .ok_or_else(invalid_grant)?;
     let joined = code
         .grant
-        .map(|id| grant::get(tx, id))
+        .map(|id| app_grant::get(tx, id))
         .transpose()?
         .flatten();
     let subject = |grant: &Grant| Subject {
@@ -328,7 +328,7 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         (None, _) => match standing(tx, app, &code)? {
             Some(grant) => {
                 mint.prolong(tx, &grant, Some(again))?;
-                grant::consent_again(tx, grant.id, again)?;
+                app_grant::consent_again(tx, grant.id, again)?;
                 (grant, again, true)
             }
             None => {

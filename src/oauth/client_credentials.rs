@@ -9,7 +9,7 @@ use crate::{
     store::{
         Write,
         app::App,
-        grant::{self, NewGrant},
+        app_grant::{self, NewGrant},
     },
 };
 
@@ -37,7 +37,7 @@ pub async fn issue(core: &Core, request: TokenRequest, scope: Option<Scopes>) ->
 }
 
 fn own_grant(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
-    let Some(grant) = grant::own_of(tx, app)? else {
+    let Some(grant) = app_grant::own_of(tx, app)? else {
         return begin(tx, app, mint);
     };
     mint.prolong(tx, &grant, None)?;

@@ -18,9 +18,9 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, App},
+        app_grant::NewGrant,
         audit,
         device_code::{self, Decision, DeviceCode, NewDeviceCode},
-        grant::NewGrant,
     },
 };
 

@@ -9,10 +9,10 @@ use crate::{
     store::{
         Priority,
         app::{self, App},
+        app_grant::{self, Grant},
         approval::{self, Approval},
         audit,
         channel::Channel,
-        grant::{self, Grant},
         membership::{self, Member},
         session,
     },
@@ -21,7 +21,7 @@ use crate::{
 /// The session's live grants, oldest first, each with its app.
 pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<(Grant, App)>> {
     let caller = live.caller;
-    core.read_as(caller, move |tx| grant::live_of(tx, caller.session))
+    core.read_as(caller, move |tx| app_grant::live_of(tx, caller.session))
         .await
 }
 
@@ -92,7 +92,7 @@ pub fn no_such_grant() -> Error {
 pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     core.write_as(caller, Priority::Essential, move |tx| {
-        if grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
+        if app_grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
             return Err(no_such_grant());
         }
         lifecycle::end_grant(tx, id, EndReason::Revoked, now)
@@ -126,7 +126,7 @@ pub async fn standing(
                 .map(|client_id| apps::live(tx, &client_id))
                 .transpose()?;
             let session = session.map(|named| named.find(tx)).transpose()?;
-            let grants = grant::page(
+            let grants = app_grant::page(
                 tx,
                 app.map(|app| app.id),
                 session.map(|session| session.id),
@@ -152,7 +152,7 @@ pub async fn remove(core: &Core, id: GrantId, now: Timestamp) -> Result<()> {
     core.store
         .write(move |tx| {
             let none = || Error::new(Code::NotFound, format!("there is no live grant {id}"));
-            let grant = grant::get(tx, id)?.ok_or_else(none)?;
+            let grant = app_grant::get(tx, id)?.ok_or_else(none)?;
             let subject = app::get(tx, grant.app)?.subject();
             audit::record(
                 tx,
@@ -187,7 +187,7 @@ pub struct Identity {
 pub async fn identity(core: &Core, grant: GrantId, session: SessionId) -> Result<Identity> {
     core.store
         .read(move |tx| {
-            let grant = grant::get(tx, grant)?.ok_or_else(invalid_token)?;
+            let grant = app_grant::get(tx, grant)?.ok_or_else(invalid_token)?;
             let mut channels = Vec::new();
             for channel in Visibility::for_grant(tx, &grant).channels_of(session)? {
                 let own = membership::get(tx, channel.id, session)?;

@@ -14,8 +14,9 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, ApiKey, App},
+        app_grant,
         app_secret::{self, AppSecret},
-        audit, client, grant, session,
+        audit, client, session,
     },
 };
 
@@ -230,7 +231,7 @@ pub async fn rotate(
             let key = app::live_key(tx, caller.session, &id)?;
             let grant = caller
                 .grant()
-                .map(|grant| grant::get(tx, grant))
+                .map(|grant| app_grant::get(tx, grant))
                 .transpose()?
                 .flatten();
             Ok((key.scope, grant.is_some_and(|grant| grant.app == key.id)))
@@ -345,7 +346,7 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
 fn creating_device(tx: &Read, caller: Caller) -> Result<ClientId> {
     let by = caller
         .grant()
-        .map(|id| grant::get(tx, id))
+        .map(|id| app_grant::get(tx, id))
         .transpose()?
         .flatten();
     let app = by.map(|grant| app::get(tx, grant.app)).transpose()?;

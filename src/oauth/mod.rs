@@ -16,8 +16,9 @@ use crate::{
     store::{
         Read,
         app::{self, App},
+        app_grant,
         app_secret::{self, AppSecret},
-        authorization_code, device_code, grant, token,
+        authorization_code, device_code, token,
     },
 };
 
@@ -102,7 +103,7 @@ pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp
             Shown::Secret(shown) => {
                 if let Some(token) = token::find(tx, shown)? {
                     return Ok(
-                        grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id)
+                        app_grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id)
                     );
                 }
                 let code = authorization_code::find(tx, shown)?.map(|code| code.app);

@@ -9,7 +9,7 @@ use crate::{
     store::{
         Read,
         app::{self, App},
-        grant,
+        app_grant,
     },
 };
 
@@ -47,7 +47,7 @@ impl Proof {
                 .map(|(app, _)| app)
                 .ok_or_else(invalid_client)?,
             Self::Token(grant) => {
-                let grant = grant::get(tx, *grant)?.ok_or_else(invalid_token)?;
+                let grant = app_grant::get(tx, *grant)?.ok_or_else(invalid_token)?;
                 if grant.session.is_some() {
                     return Ok(Holder::User);
                 }

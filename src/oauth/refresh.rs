@@ -18,8 +18,8 @@ use crate::{
     store::{
         Write,
         app::App,
+        app_grant::{self, Grant},
         audit,
-        grant::{self, Grant},
         token::{self, Exchanged, Token},
     },
 };
@@ -42,7 +42,7 @@ pub async fn issue(
         let token = token::find(tx, hash)?
             .filter(|token| !token.is_access)
             .ok_or_else(invalid_grant)?;
-        let grant = grant::get(tx, token.grant)?
+        let grant = app_grant::get(tx, token.grant)?
             .filter(|grant| grant.app == app.id)
             .ok_or_else(invalid_grant)?;
         // The app has this token, so its parent is settled. An error would roll this note back.

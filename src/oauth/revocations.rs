@@ -9,9 +9,12 @@ use super::{
 };
 use crate::{
     error::Result,
-    model::{GrantEndId, Timestamp},
+    model::{RevocationId, Timestamp},
     session::Core,
-    store::revocation::{self, GrantEnd},
+    store::{
+        log,
+        revocation::{self, Revocation},
+    },
 };
 
 /// How many ends are read from the store at a time.
@@ -22,7 +25,7 @@ pub struct Feed {
     core: Arc<Core>,
     proof: Proof,
     following: Following,
-    position: GrantEndId,
+    position: RevocationId,
     /// Whether the reader was told that it has everything up to the present.
     current: bool,
 }
@@ -30,7 +33,7 @@ pub struct Feed {
 /// The next item of a feed.
 pub enum Step {
     /// Grants and tokens that ended, oldest first.
-    Ends(Vec<GrantEnd>),
+    Ends(Vec<Revocation>),
     /// The reader has everything that has ended so far.
     Current,
     /// Some ends are no longer known. The feed continues from the present.
@@ -45,13 +48,13 @@ pub async fn follow(
     core: &Arc<Core>,
     feed: &RevocationFeed,
     proof: Proof,
-    after: Option<GrantEndId>,
+    after: Option<RevocationId>,
     due: Timestamp,
 ) -> Result<Feed> {
     let presented = proof.clone();
     let (app, head) = core
         .store
-        .read(move |tx| Ok((presented.follows(tx, due)?, revocation::head(tx)?)))
+        .read(move |tx| Ok((presented.follows(tx, due)?, log::last_revocation(tx)?)))
         .await?;
     let following = feed.follow(app.id)?;
     Ok(Feed {
@@ -65,7 +68,7 @@ pub async fn follow(
 
 impl Feed {
     /// The position of the last end that was told.
-    pub fn position(&self) -> GrantEndId {
+    pub fn position(&self) -> RevocationId {
         self.position
     }
 
@@ -76,7 +79,10 @@ impl Feed {
             let (proof, position) = (self.proof.clone(), self.position);
             let read = self.core.store.read(move |tx| {
                 proof.follows(tx, due)?;
-                Ok((revocation::past(tx, position, PAGE)?, revocation::head(tx)?))
+                Ok((
+                    revocation::past(tx, position, PAGE)?,
+                    log::last_revocation(tx)?,
+                ))
             });
             match read.await {
                 Ok((None, head)) => {

@@ -17,9 +17,9 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, App},
+        app_grant::{self, Grant, NewGrant},
         app_secret, audit,
         client::{self, NewClient},
-        grant::{self, Grant, NewGrant},
         session,
         token::{self, NewToken, Token},
     },
@@ -198,7 +198,7 @@ impl Mint {
             parent: self.parent,
         };
         token::issue_refresh(tx, &new, limit_at, self.now)?;
-        grant::prolong(tx, grant.id, expires_at)?;
+        app_grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted {
             refreshable: true,
             client: grant.client,
@@ -244,13 +244,13 @@ impl Mint {
         } else {
             announce_app(tx, session, &app.name, self.now)?;
         }
-        grant::get(tx, id)?
+        app_grant::get(tx, id)?
             .ok_or_else(|| Error::internal("a grant that was just created is missing"))
     }
 
     /// Creates a grant. Its client, if it is to have one, follows in the same transaction.
     pub fn make(&self, tx: &Write, app: &App, new: &NewGrant) -> Result<GrantId> {
-        let id = grant::insert(tx, app.id, new, self.now)?;
+        let id = app_grant::insert(tx, app.id, new, self.now)?;
         let subject = Subject {
             session: new.session,
             ..app.subject()
@@ -395,7 +395,7 @@ pub async fn introspect(
         let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
             return Ok(None);
         };
-        let Some(grant) = grant::get(tx, token.grant)? else {
+        let Some(grant) = app_grant::get(tx, token.grant)? else {
             return Ok(None);
         };
         // A resource server is never presented a refresh token.
@@ -449,7 +449,7 @@ pub async fn revoke(
 ) -> Result<Option<GrantId>> {
     let of_app = move |tx: &Read| {
         let grant = token::find(tx, presented)?
-            .map(|token| grant::get(tx, token.grant))
+            .map(|token| app_grant::get(tx, token.grant))
             .transpose()?
             .flatten();
         match grant {

@@ -19,8 +19,8 @@ use crate::{
     model::{AppId, ChannelId, ClientId, EndReason, EventId, GrantId, SessionId, Timestamp},
     secret::SecretHash,
     store::{
-        Effect, Write, app, audit, authorization_code, ban, channel, channel_history, client,
-        conversation, device_code, grant, invite, label, log, membership, read_marker, revocation,
+        Effect, Write, app, app_grant, audit, authorization_code, ban, channel, channel_history,
+        client, conversation, device_code, invite, label, log, membership, read_marker, revocation,
         session, session_mask, silence, sweep, target, token,
     },
 };
@@ -87,7 +87,7 @@ fn end_apps_of(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     for bot in client::bots_of(tx, id)? {
         close_client(tx, id, bot, reason, now)?;
     }
-    for (grant, _) in grant::live_of(tx, id)? {
+    for (grant, _) in app_grant::live_of(tx, id)? {
         end_grant(tx, grant.id, reason, now)?;
     }
     for key in app::live_keys_of(tx, id)? {
@@ -149,7 +149,7 @@ fn close_client(
 /// Ends a grant and its client. If that client is the last device, the session ends too. It does
 /// nothing if the grant has already ended.
 pub fn end_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let Some(grant) = grant::get(tx, id)? else {
+    let Some(grant) = app_grant::get(tx, id)? else {
         return Ok(());
     };
     match (grant.session, grant.client) {
@@ -163,7 +163,7 @@ pub fn end_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> 
 
 /// Ends a grant and what depends on it, except its client, which the caller handles.
 fn close_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
-    let Some((app, session)) = grant::end(tx, id, now)? else {
+    let Some((app, session)) = app_grant::end(tx, id, now)? else {
         return Ok(());
     };
     token::remove_of_grant(tx, id)?;
@@ -191,7 +191,7 @@ pub fn end_app(tx: &Write, id: AppId, reason: EndReason, now: Timestamp) -> Resu
     let Some(app) = app::end(tx, id, now)? else {
         return Ok(());
     };
-    for grant in grant::live_of_app(tx, id)? {
+    for grant in app_grant::live_of_app(tx, id)? {
         end_grant(tx, grant, reason, now)?;
     }
     authorization_code::remove_of_app(tx, id)?;

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     model::{Caller, EndReason},
-    store::{Read, client, grant},
+    store::{Read, app_grant, client},
 };
 
 /// Checks that a caller's client is still live, and its grant if it has one. Every write starts
@@ -12,7 +12,7 @@ pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
     match client::ended(tx, caller.client)? {
         Some(reason) => Err(caller.ended(reason)),
         None => match caller.grant() {
-            Some(grant) if !grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
+            Some(grant) if !app_grant::is_live(tx, grant)? => Err(caller.ended(EndReason::Revoked)),
             _ => Ok(()),
         },
     }

@@ -8,8 +8,8 @@ use crate::{
     error::Result,
     model::{EndReason, Timestamp},
     store::{
-        Read, app, audit, authorization_code, channel_history, client, device_code, grant, label,
-        retention, revocation, sweep, token, unreadable,
+        Read, app, app_grant, audit, authorization_code, channel_history, client, device_code,
+        label, retention, revocation, sweep, token, unreadable,
     },
 };
 
@@ -54,7 +54,7 @@ impl Core {
 
     async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let of_batch =
-            move |tx: &Read| Ok((app::due(tx, due, BATCH)?, grant::due(tx, due, BATCH)?));
+            move |tx: &Read| Ok((app::due(tx, due, BATCH)?, app_grant::due(tx, due, BATCH)?));
         while self.store.read(of_batch).await? != (Vec::new(), Vec::new()) {
             self.store
                 .write(move |tx| {

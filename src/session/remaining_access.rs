@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     irc::Reply,
     model::{SessionId, Timestamp},
-    store::{Read, Write, app, grant, session},
+    store::{Read, Write, app, app_grant, session},
 };
 
 /// What still works after all other devices were removed.
@@ -21,7 +21,7 @@ struct Remains {
 
 impl Remains {
     fn of(tx: &Read, session: SessionId) -> Result<Self> {
-        let grants = grant::live_of(tx, session)?;
+        let grants = app_grant::live_of(tx, session)?;
         let apps = grants
             .iter()
             .filter(|(grant, _)| grant.client.is_none())

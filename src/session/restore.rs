@@ -16,9 +16,9 @@ use crate::{
     model::{Authority, EndReason, GrantId, SessionId, Timestamp},
     secret::Secret,
     store::{
-        DatabaseLock, Write, app, audit, authorization_code,
+        DatabaseLock, Write, app, app_grant, audit, authorization_code,
         client::{self, NewClient},
-        device_code, grant,
+        device_code,
         restore::{self, Restored},
         session::{self, Session},
     },
@@ -101,7 +101,7 @@ fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     // Only the tokens that the operator's apps have for themselves are left.
     let mut after = GrantId(0);
     loop {
-        let grants = grant::page(tx, None, None, after, BATCH)?;
+        let grants = app_grant::page(tx, None, None, after, BATCH)?;
         let Some((last, _)) = grants.last() else {
             return Ok(ended);
         };
@@ -127,7 +127,7 @@ fn end_of_session(
 ) -> Result<()> {
     let id = session.id;
     let devices = client::live_of(tx, id)?;
-    let (keys, grants) = (app::live_keys_of(tx, id)?, grant::live_of(tx, id)?);
+    let (keys, grants) = (app::live_keys_of(tx, id)?, app_grant::live_of(tx, id)?);
     ended.devices += devices.len();
     ended.keys += keys.len();
     ended.grants += grants.len();

@@ -19,9 +19,9 @@ use crate::{
     model::{Authority, Caller, ChannelName, EventId, Nick, Page, SessionId},
     store::{
         Read,
+        app_grant::{self, Grant},
         channel::{self, Channel},
         conversation::{self, Conversation},
-        grant::{self, Grant},
         membership,
         queue::{self, PageSize},
         session::{self, PastSession, Session},
@@ -56,7 +56,7 @@ impl<'a> Visibility<'a> {
     pub fn of(tx: &'a Read<'a>, caller: Caller) -> Result<Self> {
         match caller.authority {
             Authority::Grant(granted) if granted.confined => {
-                let res = grant::res(tx, granted.id)?.unwrap_or_default();
+                let res = app_grant::res(tx, granted.id)?.unwrap_or_default();
                 Ok(Self::restricted_to(tx, caller.session, &res))
             }
             _ => Ok(Self::unrestricted(tx)),
@@ -263,10 +263,13 @@ impl<'a> Visibility<'a> {
             .map(|nick| self.find_session(&nick))
             .transpose()?
             .flatten();
-        let held = session
+        let bound_session = session
             .filter(|session| mask.matches(&Candidate::new(session.mask())))
             .map(|session| session.id);
-        Ok(SessionMask { mask, held })
+        Ok(SessionMask {
+            mask,
+            bound_session,
+        })
     }
 
     /// A page of a session's queue past the event `after`, without what the caller may not see.

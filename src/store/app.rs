@@ -187,7 +187,7 @@ impl AppKind {
         Ok(match row.get("session_id")? {
             Some(session) => Self::Key(ApiKey {
                 session,
-                created_by: row.get("maker")?,
+                created_by: row.get("created_by")?,
                 res: row::res(row)?,
                 expires_at: row.get("expires_at")?,
             }),
@@ -301,8 +301,8 @@ pub fn insert_key(tx: &Write, new: &NewKey, now: Timestamp) -> Result<App> {
     ];
     tx.add_row(texts.iter().sum(), 4);
     tx.one(
-        "INSERT INTO app (client_id, name, session_id, maker, scope, res, created_at, expires_at,
-         made_through) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
+        "INSERT INTO app (client_id, name, session_id, created_by, scope, res, created_at, expires_at,
+         created_through) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING *",
         params![
             new.client_id,
             new.name,
@@ -376,7 +376,7 @@ pub fn live_key(tx: &Read, session: SessionId, client_id: &str) -> Result<App> {
 /// The live API keys that were created through a grant.
 pub fn live_created_through(tx: &Read, grant: GrantId) -> Result<Vec<AppId>> {
     tx.all(
-        "SELECT id FROM app WHERE made_through = ?1 AND ended_at IS NULL",
+        "SELECT id FROM app WHERE created_through = ?1 AND ended_at IS NULL",
         params![grant],
         |row| row.get(0),
     )

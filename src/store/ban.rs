@@ -36,7 +36,7 @@ impl Ban {
 /// All bans of a channel.
 pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
     tx.all(
-        "SELECT mask, held, set_by, set_at FROM ban WHERE channel_id = ?1",
+        "SELECT mask, bound_session, set_by, set_at FROM ban WHERE channel_id = ?1",
         params![channel],
         Ban::read,
     )
@@ -44,7 +44,7 @@ pub fn list(tx: &Read, channel: ChannelId) -> Result<Vec<Ban>> {
 
 /// Whether any ban of the channel matches a session.
 pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool> {
-    let masks = "SELECT mask, held FROM ban WHERE channel_id = ?1";
+    let masks = "SELECT mask, bound_session FROM ban WHERE channel_id = ?1";
     Masked::new(session.id, session.mask()).fits_one_of(tx, masks, channel)
 }
 
@@ -52,13 +52,13 @@ pub fn matches(tx: &Read, channel: ChannelId, session: &Session) -> Result<bool>
 pub fn add(tx: &Write, channel: ChannelId, ban: &Ban) -> Result<bool> {
     let mask = &ban.mask.mask;
     let added = tx.execute(
-        "INSERT INTO ban (channel_id, folded_mask, mask, held, set_by, set_at)
+        "INSERT INTO ban (channel_id, folded_mask, mask, bound_session, set_by, set_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         params![
             channel,
             mask.folded(),
             mask.as_str(),
-            ban.mask.held,
+            ban.mask.bound_session,
             ban.set_by,
             ban.set_at
         ],

@@ -45,7 +45,7 @@ pub fn note_written(
     message: EventId,
 ) -> Result<()> {
     let noted = tx.execute(
-        "UPDATE direct SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2
+        "UPDATE conversation SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2
          AND wrote = 1",
         params![session, other, message],
     )?;
@@ -53,7 +53,7 @@ pub fn note_written(
         return Ok(());
     }
     tx.execute(
-        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written)
+        "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read, written)
          VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
          ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
         params![session, other, message],
@@ -70,14 +70,14 @@ pub fn note_received(
     message: EventId,
 ) -> Result<()> {
     let noted = tx.execute(
-        "UPDATE direct SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
+        "UPDATE conversation SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
         params![session, other, message],
     )?;
     if noted == 1 {
         return Ok(());
     }
     tx.execute(
-        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read)
+        "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read)
          VALUES (?1, ?2, 0, 1, ?3, 0)",
         params![session, other, message],
     )?;
@@ -88,7 +88,7 @@ pub fn note_received(
 /// The read marker of a session for what another session wrote to it. 0: it has read nothing.
 pub fn read_mark(tx: &Read, session: SessionId, other: SessionId) -> Result<EventId> {
     let mark = tx.optional(
-        "SELECT read FROM direct WHERE session_id = ?1 AND other_id = ?2",
+        "SELECT read FROM conversation WHERE session_id = ?1 AND other_id = ?2",
         params![session, other],
         |row| row.get(0),
     )?;
@@ -101,7 +101,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
         return Ok(false);
     }
     let made = tx.execute(
-        "INSERT INTO direct (session_id, other_id, wrote, unread, last, read)
+        "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read)
          VALUES (?1, ?2, 0, 0, 0, ?3) ON CONFLICT DO NOTHING",
         params![session, other, to],
     )?;
@@ -111,7 +111,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
         return Ok(true);
     }
     tx.execute(
-        "UPDATE direct SET read = ?3, unread = (SELECT count(*)
+        "UPDATE conversation SET read = ?3, unread = (SELECT count(*)
          FROM (SELECT 1 FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
          AND ?1 != ?2 LIMIT 1)) WHERE session_id = ?1 AND other_id = ?2",
         params![session, other, to],
@@ -125,8 +125,8 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, false)? - MOST;
     if more > 0 {
         tx.execute(
-            "DELETE FROM direct WHERE session_id = ?1
-             AND other_id IN (SELECT other_id FROM direct WHERE session_id = ?1 AND wrote = 0
+            "DELETE FROM conversation WHERE session_id = ?1
+             AND other_id IN (SELECT other_id FROM conversation WHERE session_id = ?1 AND wrote = 0
              ORDER BY unread, last LIMIT ?2)",
             params![session, more],
         )?;
@@ -140,9 +140,9 @@ fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
     let more = count(tx, session, true)? - MOST_WRITTEN;
     if more > 0 {
         tx.execute(
-            "DELETE FROM direct WHERE session_id = ?1
+            "DELETE FROM conversation WHERE session_id = ?1
              AND other_id IN (SELECT other_id
-             FROM (SELECT other_id, unread, last FROM direct WHERE session_id = ?1
+             FROM (SELECT other_id, unread, last FROM conversation WHERE session_id = ?1
              AND wrote = 1 ORDER BY written DESC LIMIT -1 OFFSET ?2) ORDER BY unread, last
              LIMIT ?3)",
             params![session, CONTACTS, more],
@@ -153,7 +153,7 @@ fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
 
 fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
     tx.one(
-        "SELECT count(*) FROM direct WHERE session_id = ?1 AND wrote = ?2",
+        "SELECT count(*) FROM conversation WHERE session_id = ?1 AND wrote = ?2",
         params![session, wrote],
         |row| row.get(0),
     )
@@ -165,7 +165,7 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
 pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     tx.all(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
-         FROM direct CROSS JOIN session ON session.id = other_id
+         FROM conversation CROSS JOIN session ON session.id = other_id
          WHERE session_id = ?1 AND last > 0
                AND (ended_at IS NULL OR last >= (SELECT min(id) FROM event))
          ORDER BY wrote DESC, unread DESC, last DESC LIMIT ?2",
@@ -185,7 +185,7 @@ pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
 /// first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     tx.all(
-        "SELECT other_id FROM direct CROSS JOIN session ON session.id = other_id
+        "SELECT other_id FROM conversation CROSS JOIN session ON session.id = other_id
          WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event)
          AND ended_at IS NULL ORDER BY written DESC",
         params![session],
@@ -195,6 +195,9 @@ pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
 
 /// Removes the conversations of a session that ends. The other sessions keep their side.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
-    tx.execute("DELETE FROM direct WHERE session_id = ?1", params![session])?;
+    tx.execute(
+        "DELETE FROM conversation WHERE session_id = ?1",
+        params![session],
+    )?;
     Ok(())
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, params as rusqlite_params};
 
 use super::{
     effect::Effect,
-    engine::value::ToColumn,
+    engine::value::{ToColumn, params},
     row, row_rusqlite,
     size::length,
     texts,
@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    model::{ChannelId, ClientId, Event, EventId, SessionId, TargetId, Timestamp, Words},
+    model::{
+        ChannelId, ClientId, Event, EventId, RevocationId, SessionId, TargetId, Timestamp, Words,
+    },
 };
 
 /// The client whose command caused an event, and that command's label.
@@ -62,7 +64,7 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
         app,
         message,
     } = new;
-    let time = next_time(tx, clock)?;
+    let (id, time) = next(tx, clock)?;
     let mut targets = targets.to_vec();
     targets.sort();
     targets.dedup();
@@ -98,15 +100,14 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
         lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8),
         entries,
     );
-    let id: EventId = tx
-        .sql
+    tx.sql
         .prepare_cached(
-            "INSERT INTO event (time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
+            "INSERT INTO event (id, time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
                                 silenced_by, clock, words)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-             RETURNING id",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
-        .query_row(params![
+        .execute(rusqlite_params![
+            id,
             time,
             source,
             command,
@@ -122,7 +123,7 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
             silenced_by,
             (clock != time).then_some(clock),
             words,
-        ], |row| row.get(0))?;
+        ])?;
     tx.execute_each(
         "INSERT INTO address (target_id, event_id) VALUES (?1, ?2)",
         targets
@@ -145,19 +146,29 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
     Ok(id)
 }
 
-/// The time of the next event: the clock's, or the time of the last event if the clock has gone
-/// back since. Times therefore never decrease as ids increase.
-fn next_time(tx: &Write, clock: Timestamp) -> Result<Timestamp> {
-    let last = tx
-        .sql
-        .prepare_cached("SELECT time FROM log")?
-        .query_row([], |row| row.get(0))?;
-    if clock > last {
-        tx.sql
-            .prepare_cached("UPDATE log SET time = ?1")?
-            .execute([clock])?;
-    }
-    Ok(last.max(clock))
+/// Takes the id and the time of the next event. The time is the clock's, or that of the last event
+/// if the clock has gone back since. Times therefore never decrease as ids increase.
+fn next(tx: &Write, clock: Timestamp) -> Result<(EventId, Timestamp)> {
+    tx.one(
+        "UPDATE log SET head = head + 1, time = CASE WHEN time < ?1 THEN ?1 ELSE time END
+         RETURNING head, time",
+        params![clock],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// Takes the id of the next revocation.
+pub(super) fn next_revocation(tx: &Write) -> Result<RevocationId> {
+    tx.one(
+        "UPDATE log SET revocation = revocation + 1 RETURNING revocation",
+        &[],
+        |row| row.get(0),
+    )
+}
+
+/// The id of the last revocation ever, even if it is not kept any more.
+pub fn last_revocation(tx: &Read) -> Result<RevocationId> {
+    tx.one("SELECT revocation FROM log", &[], |row| row.get(0))
 }
 
 /// The last message on a channel that a session other than `me` sent. 0: there is none.
@@ -184,11 +195,7 @@ pub fn targets_of(tx: &Read, id: EventId) -> Result<Vec<TargetId>> {
 
 /// The log's position: the id of the last event ever appended, even if retention has removed it.
 pub fn head(tx: &Read) -> Result<EventId> {
-    let head = tx
-        .sql
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'event'")?;
-    let head = { head }.query_row([], |row| row.get(0)).optional()?;
-    Ok(EventId(head.unwrap_or(0)))
+    tx.one("SELECT head FROM log", &[], |row| row.get(0))
 }
 
 /// Fails with `invalid_cursor` if no event has had this id yet.
@@ -247,6 +254,6 @@ pub fn remove(tx: &Write, event: EventId, targets: &[TargetId]) -> Result<()> {
 pub fn unaddress(tx: &Write, event: EventId, target: TargetId) -> Result<()> {
     tx.sql
         .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?
-        .execute(params![target, event])?;
+        .execute(rusqlite_params![target, event])?;
     Ok(())
 }

@@ -323,6 +323,63 @@ const STEPS: &[&str] = &[
     CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
     DROP INDEX event_said;
     CREATE INDEX event_said ON event (channel, id, sender, others, words) WHERE channel IS NOT NULL;",
+    // 27: tables have the names of their files. The ids of events and revocations come from the row
+    // of `log`. The tables that get another name are copied, because a rename would leave quotes in
+    // their text. The log may be large, so only its text changes: what is on the disk is the same
+    // without AUTOINCREMENT.
+    "ALTER TABLE log ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE log ADD COLUMN revocation INTEGER NOT NULL DEFAULT 0;
+    UPDATE log SET head = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+        revocation = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'), 0);
+    CREATE TABLE read_marker (
+        session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        target_id  INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+        event_id   INTEGER NOT NULL,
+        PRIMARY KEY (session_id, target_id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO read_marker (session_id, target_id, event_id) SELECT session_id, target_id, event_id FROM read_mark;
+    DROP TABLE read_mark;
+    CREATE INDEX read_marker_of_target ON read_marker (target_id);
+    CREATE TABLE conversation (
+        session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        wrote      INTEGER NOT NULL,
+        unread     INTEGER NOT NULL,
+        last       INTEGER NOT NULL,
+        read       INTEGER NOT NULL,
+        written    INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (session_id, other_id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO conversation (session_id, other_id, wrote, unread, last, read, written)
+        SELECT session_id, other_id, wrote, unread, last, read, written FROM direct;
+    DROP TABLE direct;
+    CREATE INDEX conversation_in_order ON conversation (session_id, wrote, unread, last);
+    CREATE INDEX conversation_of_other ON conversation (other_id);
+    CREATE TABLE revocation (
+        id       INTEGER PRIMARY KEY,
+        grant_id INTEGER NOT NULL,
+        reason   TEXT NOT NULL,
+        time     INTEGER NOT NULL,
+        jti      TEXT
+    ) STRICT;
+    INSERT INTO revocation (id, grant_id, reason, time, jti) SELECT id, grant_id, reason, time, jti FROM grant_end;
+    DROP TABLE grant_end;
+    CREATE INDEX revocation_time ON revocation (time);
+    DROP INDEX ban_holding;
+    ALTER TABLE ban RENAME COLUMN held TO bound_session;
+    CREATE INDEX ban_bound ON ban (bound_session) WHERE bound_session IS NOT NULL;
+    DROP INDEX silence_holding;
+    ALTER TABLE silence RENAME COLUMN held TO bound_session;
+    CREATE INDEX silence_bound ON silence (bound_session) WHERE bound_session IS NOT NULL;
+    DROP INDEX app_made_through;
+    ALTER TABLE app RENAME COLUMN maker TO created_by;
+    ALTER TABLE app RENAME COLUMN made_through TO created_through;
+    CREATE INDEX app_created_through ON app (created_through) WHERE created_through IS NOT NULL AND ended_at IS NULL;
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'PRIMARY KEY AUTOINCREMENT', 'PRIMARY KEY')
+        WHERE type = 'table' AND name = 'event';
+    DELETE FROM sqlite_sequence WHERE name = 'event';
+    PRAGMA writable_schema = RESET;",
 ];
 
 const VERSION: i32 = STEPS.len() as i32 + 1;
@@ -365,10 +422,12 @@ pub fn adopt(connection: &mut Connection, now: Timestamp) -> rusqlite::Result<()
          WHERE sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)",
         [],
     )?;
-    transaction.execute(
+    for raise in [
         "UPDATE sqlite_sequence SET seq = max(seq + (1 << 32), ?1)",
-        [now.0 << 10],
-    )?;
+        "UPDATE log SET head = max(head + (1 << 32), ?1), revocation = max(revocation + (1 << 32), ?1)",
+    ] {
+        transaction.execute(raise, [now.0 << 10])?;
+    }
     void_approvals(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()
@@ -499,5 +558,29 @@ mod tests {
             .unwrap()
             .collect::<rusqlite::Result<Vec<Option<i64>>>>();
         assert_eq!(settled.unwrap(), [Some(5), None]);
+    }
+
+    #[test]
+    fn ids_of_events_and_revocations_go_on_after_the_last_ones_ever() {
+        let mut old = of_version(26);
+        let insert = "INSERT INTO event (id, time, source, command, params, targets)
+                 VALUES (7, 0, 'a', 'AWAY', '', '[]'), (9, 0, 'a', 'AWAY', '', '[]');
+             DELETE FROM event WHERE id = 9;
+             INSERT INTO grant_end (id, grant_id, reason, time) VALUES (4, 1, 'revoked', 5), (5, 1, 'revoked', 6);
+             DELETE FROM grant_end WHERE id = 5";
+        old.execute_batch(insert).unwrap();
+        run(&mut old).unwrap();
+        let row = |sql: &str| {
+            old.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap()
+        };
+        assert_eq!(row("SELECT head, revocation FROM log"), (9, 5));
+        assert_eq!(row("SELECT id, time FROM revocation"), (4, 5));
+        let checked: String = old
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(checked, "ok");
+        let sequences = "SELECT count(*), 0 FROM sqlite_sequence WHERE name IN ('event', 'grant_end', 'revocation')";
+        assert_eq!(row(sequences), (0, 0));
     }
 }

@@ -11,6 +11,7 @@
 
 mod account;
 pub mod app;
+pub mod app_grant;
 pub mod app_secret;
 pub mod approval;
 pub mod audit;
@@ -24,7 +25,6 @@ mod database;
 pub mod device_code;
 mod effect;
 pub mod engine;
-pub mod grant;
 pub mod history;
 pub mod invite;
 pub mod key_file;

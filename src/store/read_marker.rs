@@ -17,7 +17,7 @@ const MAX_MARKS: i64 = 1000;
 /// The read marker of a session on a channel. 0: it has read nothing.
 pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {
     let mark = tx.optional(
-        "SELECT event_id FROM read_mark WHERE session_id = ?1 AND target_id = ?2",
+        "SELECT event_id FROM read_marker WHERE session_id = ?1 AND target_id = ?2",
         params![session, channel],
         |row| row.get(0),
     )?;
@@ -28,14 +28,14 @@ pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId>
 pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) -> Result<bool> {
     let run = |sql: &str| tx.execute(sql, params![session, channel, to]);
     let moved = run(
-        "UPDATE read_mark SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2
+        "UPDATE read_marker SET event_id = ?3 WHERE session_id = ?1 AND target_id = ?2
          AND event_id < ?3",
     )?;
     if moved == 1 {
         return Ok(true);
     }
     let made = run(
-        "INSERT INTO read_mark (session_id, target_id, event_id) VALUES (?1, ?2, ?3)
+        "INSERT INTO read_marker (session_id, target_id, event_id) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
     )?;
     if made == 1 {
@@ -48,14 +48,14 @@ pub fn advance(tx: &Write, session: SessionId, channel: ChannelId, to: EventId) 
 /// If a session has too many read markers, removes the lowest one except `new`.
 fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
     let count: i64 = tx.one(
-        "SELECT count(*) FROM read_mark WHERE session_id = ?1",
+        "SELECT count(*) FROM read_marker WHERE session_id = ?1",
         params![session],
         |row| row.get(0),
     )?;
     if count > MAX_MARKS {
         tx.execute(
-            "DELETE FROM read_mark WHERE session_id = ?1
-             AND target_id = (SELECT target_id FROM read_mark WHERE session_id = ?1
+            "DELETE FROM read_marker WHERE session_id = ?1
+             AND target_id = (SELECT target_id FROM read_marker WHERE session_id = ?1
              AND target_id != ?2 ORDER BY event_id LIMIT 1)",
             params![session, new],
         )?;
@@ -66,7 +66,7 @@ fn forget_least(tx: &Write, session: SessionId, new: ChannelId) -> Result<()> {
 /// Removes the read markers of a channel that has ended.
 pub fn remove_of_channel(tx: &Write, channel: ChannelId) -> Result<()> {
     tx.execute(
-        "DELETE FROM read_mark WHERE target_id = ?1",
+        "DELETE FROM read_marker WHERE target_id = ?1",
         params![channel],
     )?;
     Ok(())

@@ -1,7 +1,7 @@
 //! Retention: removes old events, closed memberships and tombstones, in small batches, oldest
 //! first.
 
-use super::{app, engine::value::params, grant, log, row, sweep, target, transaction::Write};
+use super::{app, app_grant, engine::value::params, log, row, sweep, target, transaction::Write};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, TargetId, Timestamp},
@@ -66,7 +66,7 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
 pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx.one(
         "SELECT coalesce((SELECT min(id) FROM event),
-                         (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'event'), 0)",
+                         (SELECT head + 1 FROM log))",
         &[],
         |row| row.get(0),
     )?;
@@ -103,7 +103,7 @@ pub fn drop_tombstones(
         "DELETE FROM client WHERE id IN (SELECT id FROM client WHERE ended_at <= ?1 LIMIT ?2)",
         params![cutoff, batch],
     )?;
-    removed += grant::drop_ended(tx, cutoff, batch)?;
+    removed += app_grant::drop_ended(tx, cutoff, batch)?;
     removed += app::drop_ended(tx, cutoff, now, batch)?;
     for targets in [
         "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= ?1

@@ -3,18 +3,19 @@
 
 use super::{
     engine::{connection::Row, value::params},
+    log,
     transaction::{Read, Write},
 };
 use crate::{
     error::Result,
-    model::{EndReason, GrantEndId, GrantId, Timestamp},
+    model::{EndReason, GrantId, RevocationId, Timestamp},
 };
 
 /// The end of a grant, or of one access token whose grant goes on.
 #[derive(Clone, Debug)]
-pub struct GrantEnd {
+pub struct Revocation {
     /// Its position in the feed.
-    pub id: GrantEndId,
+    pub id: RevocationId,
     /// The grant.
     pub grant: GrantId,
     /// Why it ended.
@@ -24,7 +25,7 @@ pub struct GrantEnd {
     pub jti: Option<String>,
 }
 
-impl GrantEnd {
+impl Revocation {
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
@@ -38,46 +39,43 @@ impl GrantEnd {
 /// Records that a grant has ended.
 pub fn record_grant(tx: &Write, grant: GrantId, reason: EndReason, now: Timestamp) -> Result<()> {
     tx.add_row(reason.name().len(), 1);
-    tx.execute(
-        "INSERT INTO grant_end (grant_id, reason, time) VALUES (?1, ?2, ?3)",
-        params![grant, reason, now],
-    )?;
-    Ok(())
+    record(tx, grant, reason, None, now)
 }
 
 /// Records that one access token has ended and its grant goes on.
 pub fn record_token(tx: &Write, grant: GrantId, jti: String, now: Timestamp) -> Result<()> {
     tx.add_row(jti.len(), 1);
-    tx.execute(
-        "INSERT INTO grant_end (grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4)",
-        params![grant, EndReason::Revoked, now, jti],
-    )?;
-    Ok(())
+    record(tx, grant, EndReason::Revoked, Some(jti), now)
 }
 
-/// The last position ever issued, even if the record at it is not kept any more.
-pub fn head(tx: &Read) -> Result<GrantEndId> {
-    let last = tx.optional(
-        "SELECT seq FROM sqlite_sequence WHERE name = 'grant_end'",
-        &[],
-        |row| row.get(0),
+fn record(
+    tx: &Write,
+    grant: GrantId,
+    reason: EndReason,
+    jti: Option<String>,
+    now: Timestamp,
+) -> Result<()> {
+    let id = log::next_revocation(tx)?;
+    tx.execute(
+        "INSERT INTO revocation (id, grant_id, reason, time, jti) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![id, grant, reason, now, jti],
     )?;
-    Ok(last.unwrap_or(GrantEndId(0)))
+    Ok(())
 }
 
 /// The ends past a position, at most `limit`. `None`: some of them may be missing, because they
 /// were removed, because the position is from after this copy of the database was made, or because
 /// it was never issued.
-pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<GrantEnd>>> {
+pub fn past(tx: &Read, position: RevocationId, limit: usize) -> Result<Option<Vec<Revocation>>> {
     let ends = tx.all(
-        "SELECT * FROM grant_end WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT * FROM revocation WHERE id > ?1 ORDER BY id LIMIT ?2",
         params![position, limit],
-        GrantEnd::read,
+        Revocation::read,
     )?;
     // Positions are consecutive, except for the jump of a restored copy.
     let whole = match ends.last() {
         Some(last) => i64::try_from(ends.len()).ok() == Some(last.id.0 - position.0),
-        None => position == head(tx)?,
+        None => position == log::last_revocation(tx)?,
     };
     Ok(whole.then_some(ends))
 }
@@ -86,6 +84,6 @@ pub fn past(tx: &Read, position: GrantEndId, limit: usize) -> Result<Option<Vec<
 /// record with a time in the future comes from a wrong clock, and is removed with the next one
 /// after it.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
-    tx.execute("DELETE FROM grant_end WHERE id IN (SELECT id FROM grant_end
-                 WHERE id <= (SELECT max(id) FROM grant_end WHERE time <= ?1) ORDER BY id LIMIT ?2)", params![cutoff, batch])
+    tx.execute("DELETE FROM revocation WHERE id IN (SELECT id FROM revocation
+                 WHERE id <= (SELECT max(id) FROM revocation WHERE time <= ?1) ORDER BY id LIMIT ?2)", params![cutoff, batch])
 }

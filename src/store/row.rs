@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result},
     irc::mask::Mask,
     model::{
-        AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantEndId, GrantId,
-        HashedPassword, Nick, RedirectUri, Scopes, SessionId, TargetId, Timestamp, Words,
+        AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantId, HashedPassword,
+        Nick, RedirectUri, RevocationId, Scopes, SessionId, TargetId, Timestamp, Words,
     },
     secret::{KeyId, SecretHash, UserCodeHash},
 };
@@ -37,7 +37,7 @@ macro_rules! newtypes {
 }
 
 newtypes! {
-    SessionId ChannelId TargetId ClientId EventId AppId GrantId GrantEndId
+    SessionId ChannelId TargetId ClientId EventId AppId GrantId RevocationId
     Timestamp Words SecretHash UserCodeHash KeyId
 }
 

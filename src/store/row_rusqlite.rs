@@ -10,8 +10,8 @@ use super::row::Span;
 use crate::{
     irc::mask::Mask,
     model::{
-        AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantEndId, GrantId,
-        HashedPassword, Nick, Scopes, SessionId, TargetId, Timestamp, Words,
+        AppId, Area, ChannelId, ChannelName, ClientId, EndReason, EventId, GrantId, HashedPassword,
+        Nick, RevocationId, Scopes, SessionId, TargetId, Timestamp, Words,
     },
     secret::{KeyId, SecretHash, UserCodeHash},
 };
@@ -34,7 +34,7 @@ macro_rules! newtypes {
 }
 
 newtypes! {
-    SessionId ChannelId TargetId ClientId EventId AppId GrantId GrantEndId
+    SessionId ChannelId TargetId ClientId EventId AppId GrantId RevocationId
     Timestamp Words SecretHash UserCodeHash KeyId
 }
 

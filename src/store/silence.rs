@@ -11,7 +11,7 @@ use crate::{error::Result, irc::mask::Mask, model::SessionId};
 /// The masks of a session, in alphabetical order.
 pub fn list(tx: &Read, session: SessionId) -> Result<Vec<SessionMask>> {
     tx.all(
-        "SELECT mask, held FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
+        "SELECT mask, bound_session FROM silence WHERE session_id = ?1 ORDER BY folded_mask",
         params![session],
         SessionMask::read,
     )
@@ -22,16 +22,21 @@ pub fn silences(tx: &Read, session: SessionId, sender: &Session) -> Result<bool>
     if session == sender.id {
         return Ok(false);
     }
-    let masks = "SELECT mask, held FROM silence WHERE session_id = ?1";
+    let masks = "SELECT mask, bound_session FROM silence WHERE session_id = ?1";
     Masked::new(sender.id, sender.mask()).fits_one_of(tx, masks, session)
 }
 
 /// Adds a mask. Returns whether it is new.
 pub fn add(tx: &Write, session: SessionId, mask: &SessionMask) -> Result<bool> {
     let added = tx.execute(
-        "INSERT INTO silence (session_id, folded_mask, mask, held)
+        "INSERT INTO silence (session_id, folded_mask, mask, bound_session)
          VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        params![session, mask.mask.folded(), mask.mask.as_str(), mask.held],
+        params![
+            session,
+            mask.mask.folded(),
+            mask.mask.as_str(),
+            mask.bound_session
+        ],
     )?;
     tx.add_row(2 * mask.mask.as_str().len(), 1);
     Ok(added == 1)

@@ -49,12 +49,12 @@ fn access_client(row: &Row) -> Result<Option<AccessClient>> {
     Ok(Some(AccessClient {
         id,
         expires_at: row.get("client_expires_at")?,
-        key_created_by: row.get("maker")?,
+        key_created_by: row.get("created_by")?,
     }))
 }
 
 /// Selects access tokens, with all that the caller map needs.
-const ACCESS: &str = "SELECT token.*, app_grant.session_id, app_id, maker,
+const ACCESS: &str = "SELECT token.*, app_grant.session_id, app_id, created_by,
         client.id AS client, client.expires_at AS client_expires_at,
         app_grant.res IS NOT NULL AS confined, app.session_id IS NOT NULL AS is_key,
         app_grant.session_id IS NULL OR app.session_id IS NOT NULL OR public OR bearer_alone AS alone,

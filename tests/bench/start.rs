@@ -33,6 +33,7 @@ const FILL: &str = "
                '[' || (100001 + n % 1000) || ']' FROM n;
     INSERT INTO address (target_id, event_id)
         SELECT 100001 + n % 1000, n FROM n ORDER BY n % 1000, n;
+    UPDATE log SET head = 5000000, time = $now;
     COMMIT;";
 
 pub async fn measure(table: &mut Table) {

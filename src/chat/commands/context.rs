@@ -10,9 +10,8 @@ use crate::{
     model::{Caller, ChannelName, EventId, Nick, TargetId, Timestamp},
     session::{Limits, Visibility, audience},
     store::{
-        Write,
+        Write, app_grant,
         channel::Channel,
-        grant,
         log::{self, NewEvent, Origin, Recipient},
         membership::{self, Member},
         session::{self, Session},
@@ -59,7 +58,7 @@ impl<'a> CommandContext<'a> {
         let session = session::get(tx, caller.session)?;
         let app = caller
             .grant()
-            .map(|grant| grant::app_name(tx, grant))
+            .map(|grant| app_grant::app_name(tx, grant))
             .transpose()?;
         let visibility = Visibility::of(tx, caller)?;
         Ok(Self {

@@ -19,7 +19,7 @@ use crate::{
     model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
     oauth::grants::{self, Pending},
     session::Core,
-    store::{app::App, grant::Grant},
+    store::{app::App, app_grant::Grant},
 };
 
 /// A grant: what an app may do as this session. Or a pending approval, which the app has not

@@ -18,12 +18,12 @@ use crate::{
         middleware::rate_limits,
         state::ServerState,
     },
-    model::GrantEndId,
+    model::RevocationId,
     oauth::{
         Shown,
         revocations::{self, Feed, Step},
     },
-    store::revocation::GrantEnd,
+    store::revocation::Revocation,
 };
 
 /// The query of a stream of revocations.
@@ -67,7 +67,7 @@ async fn follow(
     let QueryParams(After { after }) = params?;
     let presented = rate_limits::app_form(&server, &address, Presented::in_head(&headers)).await?;
     let by = rate_limits::proof(&server, &address, presented).await?;
-    let after = event_stream::position(&headers, after.as_deref())?.map(|id| GrantEndId(id.0));
+    let after = event_stream::position(&headers, after.as_deref())?.map(|id| RevocationId(id.0));
     let attempt = revocations::follow(
         &server.core,
         &server.revocation_feed,
@@ -135,8 +135,8 @@ impl Stream {
     }
 }
 
-fn frame(end: &GrantEnd) -> String {
-    let GrantEnd {
+fn frame(end: &Revocation) -> String {
+    let Revocation {
         id,
         grant,
         reason,

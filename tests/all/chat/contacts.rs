@@ -268,7 +268,7 @@ async fn the_latest_1000_are_told() {
     let fill = "PRAGMA foreign_keys = off;
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1198)
             INSERT INTO session (id, nick, folded_nick, created_at) SELECT 5000 + n, 's' || n, 's' || n, 0 FROM n;
-        INSERT INTO direct (session_id, other_id, wrote, unread, last, read, written)
+        INSERT INTO conversation (session_id, other_id, wrote, unread, last, read, written)
             SELECT (SELECT id FROM session WHERE nick = 'alice'), id, 1, 1, 10000 + id, 0, 10000 + id FROM session WHERE id > 5000";
     database.execute_batch(fill).unwrap();
     let told = async |nick: &str| {
@@ -284,10 +284,7 @@ async fn the_latest_1000_are_told() {
     // ago, is not.
     assert_eq!(told("al").await, (1000, 0, 0));
     database
-        .execute(
-            "UPDATE sqlite_sequence SET seq = 100000 WHERE name = 'event'",
-            [],
-        )
+        .execute("UPDATE log SET head = 100000", [])
         .unwrap();
     alice.send("PRIVMSG bob :hello").await;
     assert_eq!(told("alice").await, (999, 0, 1));
@@ -301,7 +298,7 @@ async fn the_latest_1000_are_told() {
         (1, 1)
     );
     assert_eq!(
-        server.rows("direct WHERE wrote"),
+        server.rows("conversation WHERE wrote"),
         1201,
         "as many as are told, and as many as are shown; and carol's"
     );

@@ -128,7 +128,7 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     };
     fill("session (id, nick, folded_nick, created_at) SELECT 5000 + n, 's' || n, 's' || n, 0");
     fill(
-        "direct (session_id, other_id, wrote, unread, last, read) SELECT 1, 5000 + n, 0, 1, 100 + n, 0",
+        "conversation (session_id, other_id, wrote, unread, last, read) SELECT 1, 5000 + n, 0, 1, 100 + n, 0",
     );
     fill("invite (channel_id, session_id) SELECT (SELECT id FROM channel), -n");
     for n in 0..3 {
@@ -143,12 +143,12 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
         ("s1000", "s802")
     );
     assert_eq!(
-        server.rows("direct WHERE session_id = 1 AND NOT wrote"),
+        server.rows("conversation WHERE session_id = 1 AND NOT wrote"),
         1000
     );
     assert_eq!(
         server.rows(
-            "direct WHERE session_id = 1 AND other_id = (SELECT id FROM session WHERE nick = 'old')"
+            "conversation WHERE session_id = 1 AND other_id = (SELECT id FROM session WHERE nick = 'old')"
         ),
         0
     );

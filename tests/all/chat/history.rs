@@ -282,12 +282,7 @@ async fn the_last_1000_times_are_remembered() {
         INSERT INTO channel_history (channel_id, since, until)
             SELECT (SELECT id FROM channel), 1000 + n, 1000 + n FROM n";
     database.execute_batch(fill).unwrap();
-    database
-        .execute(
-            "UPDATE sqlite_sequence SET seq = 5000 WHERE name = 'event'",
-            [],
-        )
-        .unwrap();
+    database.execute("UPDATE log SET head = 5000", []).unwrap();
     alice.send("QUIT").await;
     let [carol] = server.sessions_on("#rust", ["carol"]).await;
     assert_eq!(texts(&carol).await, ["forgotten", "kept"]);

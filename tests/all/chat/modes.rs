@@ -175,7 +175,7 @@ async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
     );
     mallory.send("NICK innocent").await;
     mallory.send("JOIN #rust").await;
-    assert_eq!(server.rows("ban WHERE held IS NOT NULL"), 0);
+    assert_eq!(server.rows("ban WHERE bound_session IS NOT NULL"), 0);
 }
 
 #[tokio::test]

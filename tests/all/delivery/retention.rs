@@ -122,7 +122,7 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
         "channel",
         "membership",
         "target",
-        "read_mark",
+        "read_marker",
     ];
     until("tombstones to go", async || {
         tables.iter().all(|table| server.rows(table) == 0)

@@ -26,7 +26,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "API keys that outlive the grant through which they were made",
-        "SELECT app.id FROM app JOIN app_grant ON app_grant.id = made_through
+        "SELECT app.id FROM app JOIN app_grant ON app_grant.id = created_through
          WHERE app.ended_at IS NULL AND app_grant.ended_at IS NOT NULL",
     ),
     (
@@ -54,7 +54,7 @@ const WRONG: &[(&str, &str)] = &[
     (
         "ends of grants that were not told exactly once",
         "SELECT id FROM app_grant
-         WHERE (SELECT group_concat(time) FROM grant_end WHERE grant_id = app_grant.id AND jti IS NULL) IS NOT ended_at",
+         WHERE (SELECT group_concat(time) FROM revocation WHERE grant_id = app_grant.id AND jti IS NULL) IS NOT ended_at",
     ),
     (
         "live clients of ended sessions",

@@ -39,7 +39,7 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
     end().await;
     server.advance(Duration::from_hours(2 * 24));
     server.restart().await;
-    until("old ends to go", async || server.rows("grant_end") == 1).await;
+    until("old ends to go", async || server.rows("revocation") == 1).await;
     for (after, expected) in [
         (0, "reset"),
         (2, "reset"),
@@ -53,7 +53,7 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
     // None is left, and the positions go on.
     server.advance(Duration::from_hours(11 * 24));
     server.restart().await;
-    until("the last to go", async || server.rows("grant_end") == 0).await;
+    until("the last to go", async || server.rows("revocation") == 0).await;
     let mut events = Events::follow(&api, "after=4").await;
     assert_eq!(events.next().await.0, "current");
     end().await;
