@@ -273,7 +273,7 @@ impl World<'_> {
         );
         let me = insert_session(self.tx, &nick, Ipv4Addr::LOCALHOST.into(), now).unwrap();
         let bot = format!(
-            "INSERT INTO app (client_id, name, session_id, scope, created_at) VALUES ('{nick}', 'bot', {me}, 'chat:read', 0);
+            "INSERT INTO app (client_id, name, session_id, created_by, scope, created_at) VALUES ('{nick}', 'bot', {me}, 0, 'chat:read', 0);
              INSERT INTO app_grant (session_id, app_id, scope, res, created_at)
                  VALUES ({me}, last_insert_rowid(), 'chat:read', '[\"{INSIDE}\"]', 0);
              INSERT INTO client (session_id, name, secret_hash, start, cursor, created_at, seen_at, expires_at, grant_id, key)
