@@ -100,7 +100,7 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
     let told_to_stop = told_to_stop()?;
     tokio::select! {
         said = control::run_subcommand(config, operation, &clock) => said.map(|said| print!("{said}")),
-        () = told_to_stop => Err("it was told to stop before it was done".into()),
+        () = told_to_stop => Err("stopped by a signal before the subcommand was done".into()),
     }
 }
 

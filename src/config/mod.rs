@@ -64,10 +64,10 @@ pub struct Config {
     /// How much one network may add to the disk in a day, such as 200MB, or off
     #[arg(long, env = "REJOIN_STORAGE_LIMIT", default_value = "200MB")]
     pub storage_limit: StorageLimit,
-    /// Limit failed logins, and what one address may have; off is for load tests
+    /// Limit failed logins, and the sessions and connections of one network; off is for load tests
     #[arg(long, env = "REJOIN_LOGIN_LIMIT", default_value = "on")]
     pub login_limit: Switch,
-    /// A client that is unused for this long leaves; an open stream is use
+    /// A client leaves after it was unused for this long; an open stream counts as use
     #[arg(long, env = "REJOIN_CLIENT_IDLE", default_value = "30d", value_parser = duration)]
     pub client_idle: Duration,
     /// A client leaves after this long in any case, unless it logs in again
@@ -82,13 +82,13 @@ pub struct Config {
     /// The most clients of one session
     #[arg(long, env = "REJOIN_MAX_CLIENTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_clients: u16,
-    /// The most channels that one session is on
+    /// The most channels that one session can be on
     #[arg(long, env = "REJOIN_MAX_CHANNELS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_channels: u16,
-    /// Make new channels +H: members can read what was said before they joined
+    /// Give new channels the mode +H: members can read messages from before they joined
     #[arg(long, env = "REJOIN_CHANNEL_HISTORY", default_value = "off")]
     pub channel_history: Switch,
-    /// Print JSON, one object a line (subcommands only)
+    /// Print JSON, one object per line (subcommands only)
     #[arg(long, env = "REJOIN_JSON", global = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub json: bool,
     /// How long a connection may keep the server waiting; not a flag, shorter in tests alone
@@ -270,7 +270,8 @@ fn cookie_name(text: &str) -> Result<String, String> {
     let token = !text.is_empty() && text.len() <= COOKIE_NAME_LIMIT && text.bytes().all(allowed);
     if !token || text.starts_with("__") {
         return Err(format!(
-            "give a word of at most {COOKIE_NAME_LIMIT} letters, digits and signs such as - and _ that does not begin with __"
+            "give a word of at most {COOKIE_NAME_LIMIT} letters, digits and signs such as - and _ \
+             that does not begin with __"
         ));
     }
     Ok(text.to_owned())

@@ -15,12 +15,12 @@ pub enum Operation {
         /// The new file; it must not exist
         file: PathBuf,
     },
-    /// Replace the database by a copy, while no server runs; the database that was there is kept
+    /// Replace the database with a copy, while no server runs; the previous database is kept
     ///
     /// The copy is a file that `backup` wrote, or the files of a server that was stopped. It is
-    /// checked first. What was ended after the copy was made is valid again: removed devices,
-    /// revoked keys, changed passwords. Every session is told, unless --end-credentials ends them
-    /// all.
+    /// checked first. Devices that were removed, keys that were revoked and passwords that were
+    /// changed after the copy was made are valid again. Every session is told, unless
+    /// --end-credentials ends them all.
     Restore {
         /// The copy; it stays as it is
         file: PathBuf,
@@ -28,7 +28,7 @@ pub enum Operation {
         /// passwords of the copy, and sessions without a password end
         #[arg(long)]
         end_credentials: bool,
-        /// Replace the database even if it cannot be kept, or not in one file
+        /// Replace the database even if it cannot be kept, or cannot be kept in one file
         #[arg(long)]
         force: bool,
     },
@@ -46,31 +46,31 @@ pub enum Operation {
     App(OnApps),
     /// List the live sessions
     Sessions,
-    /// Show a session, with its devices, its API keys and what it has granted
+    /// Show a session, with its devices, its API keys and its grants
     Session {
         /// The session's nick or id
         session: String,
-        /// End it, for every device
+        /// End the session, for every device
         #[arg(long)]
         end: bool,
     },
     /// Show a channel, with its members and bans
     Channel {
-        /// The channel's name; the # may be left out, because a shell takes it for a comment
+        /// The channel's name; the # may be left out, because a shell takes # for a comment
         name: String,
         /// Make this member op
         #[arg(long, value_name = "NICK", conflicts_with = "end")]
         op: Option<String>,
-        /// End it: every member is removed
+        /// End the channel: every member is removed
         #[arg(long)]
         end: bool,
     },
-    /// List what apps are granted
+    /// List the live grants of apps
     Grants {
-        /// To this app or API key, by its client_id
+        /// Only the grants of this app or API key, by its client_id
         #[arg(long)]
         app: Option<String>,
-        /// By this session, by its nick or id
+        /// Only the grants of this session, by its nick or id
         #[arg(long)]
         session: Option<String>,
     },
@@ -116,7 +116,7 @@ pub enum OnKeys {
         #[arg(skip)]
         file: PathBuf,
     },
-    /// Make this key file the database's, in place of one that is lost
+    /// Use this key file for the database from now on, in place of one that is lost
     Accept {
         /// The key file's absolute path
         #[arg(skip)]
@@ -132,14 +132,14 @@ pub enum OnApps {
         /// The name that its users see
         #[arg(long)]
         name: String,
-        /// The app can keep no secret, such as a program on its users' machines; its users' tokens
+        /// The app cannot keep a secret, such as a program on its users' machines; its users' tokens
         /// work by themselves
         #[arg(long)]
         public: bool,
-        /// Where its users may be sent back to (the code flow); repeatable
+        /// An address to which its users may be sent back (the code flow); repeatable
         #[arg(long = "redirect-uri")]
         redirect_uris: Vec<String>,
-        /// Devices may join by a code that they show (the device flow)
+        /// The app may show a code that its user types on another device (the device flow)
         #[arg(long)]
         device: bool,
         /// The app may introspect every token
@@ -148,7 +148,7 @@ pub enum OnApps {
         /// Its users' tokens work by themselves, without the app's own token
         #[arg(long)]
         bearer_alone: bool,
-        /// The most that the app may be granted
+        /// The scopes that the app may be granted at most
         #[arg(long, default_value = "chat:read chat:write identity")]
         scope: String,
     },

@@ -60,8 +60,8 @@ fn require_trusted(stream: &UnixStream, database: &Path) -> Result<(), String> {
     }
     let socket = socket_path(database);
     Err(format!(
-        "{} is answered by the user {uid}, who is neither root nor you nor the database's owner: look who put it there, and \
-         remove it",
+        "{} is answered by the user {uid}, who is neither root nor you nor the database's owner: \
+         find out who put it there, and remove it",
         socket.display()
     ))
 }

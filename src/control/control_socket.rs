@@ -66,7 +66,7 @@ impl ControlSocket {
         socket.bind(&fresh)?;
         let (made, owner) = (fs::symlink_metadata(&fresh)?, geteuid().as_raw());
         if made.uid() != owner || made.mode() & files::OTHERS != 0 {
-            let why = format!("{} is not this user's alone", fresh.display());
+            let why = format!("other users can access {}", fresh.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         let listener = socket.listen(BACKLOG)?;
@@ -94,7 +94,7 @@ impl ControlSocket {
             let (service, clock) = (service.clone(), clock.clone());
             let connection = async move {
                 if let Err(error) = serve_connection(stream, owner, &service, &clock).await {
-                    tracing::warn!(%error, "a connection to the control socket broke off");
+                    tracing::warn!(%error, "a connection to the control socket failed");
                 }
             };
             // A panic ends its own connection only.
@@ -111,7 +111,8 @@ impl ControlSocket {
                 Ok((stream, _)) => connections.push(connection(stream)),
                 Err(error) => {
                     // The usual cause is too many open files, which is temporary.
-                    tracing::error!(%error, "the control socket cannot accept at this moment");
+                    tracing::error!(%error, "the control socket cannot accept connections; trying \
+                        again in a second");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -176,7 +177,10 @@ async fn serve_connection(
             Err(error) => {
                 return write_line(
                     &mut to,
-                    &Answer::Failed(format!("the question is not understood: {error}")),
+                    &Answer::Failed(format!(
+                        "the running server does not understand this \
+                        subcommand; it may be another version of rejoin: {error}"
+                    )),
                 )
                 .await;
             }

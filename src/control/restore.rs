@@ -58,20 +58,25 @@ fn print(restored: &Restored<Option<Ended>>, file: &Path, as_json: bool) -> Stri
     }
     let mut text = format!("{} is restored, as it was at {as_of}.\n", file.display());
     if let Some(kept) = kept {
-        text += &format!(
-            "The database that was there is kept as {}.\n",
-            kept.display()
-        );
+        text += &format!("The previous database is kept as {}.\n", kept.display());
     }
     text += &match change {
-        Some(Ended { waiting, sessions, devices, keys, grants }) => format!(
-            "Ended: {devices} devices, {keys} API keys and {grants} grants. {waiting} sessions wait for their users to log in; \
+        Some(Ended {
+            waiting,
+            sessions,
+            devices,
+            keys,
+            grants,
+        }) => format!(
+            "Ended: {devices} devices, {keys} API keys and {grants} grants. {waiting} sessions \
+             wait for their users to log in; \
              {sessions} without a password have ended.\n\
-             Passwords are those of the copy. So are the operator's apps: rotate or remove those that you rotated or removed \
-             since then.\n"
+             The passwords and the operator's apps are those of the copy: rotate or remove the \
+             apps that you rotated or removed since then.\n"
         ),
-        None => "What was ended since then is valid again: devices, keys, tokens, passwords. Every session is told. \
-                 To end them all, restore the copy with --end-credentials.\n"
+        None => "Devices, keys, tokens and passwords that were ended since then are valid again. \
+            Every session is told. To end them all, restore the copy again with \
+            --end-credentials.\n"
             .to_owned(),
     };
     text

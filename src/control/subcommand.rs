@@ -182,7 +182,7 @@ async fn ask(stream: &mut BufReader<UnixStream>, question: &Question) -> io::Res
     write_line(stream, question).await?;
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
-        let why = "the server ended first; check whether the subcommand was carried out before you repeat it";
+        let why = "the server stopped before it answered; check whether the subcommand was carried out before you repeat it";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
     }
     Ok(serde_json::from_str(&line)?)

@@ -20,7 +20,7 @@ impl Mask {
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() || text.len() > LONGEST || text.contains([' ', ',']) {
             return Err(Error::malformed(
-                "a mask has 1 to 64 bytes without space or comma",
+                "a mask must have 1 to 64 bytes, without spaces or commas",
             ));
         }
         let (nick, rest) = match (text.split_once('!'), text.contains('@')) {

@@ -51,12 +51,12 @@ impl Message {
         }
         if params.len() > MAX_PARAMS {
             return Err(Error::malformed(format!(
-                "a message has at most {MAX_PARAMS} params"
+                "a message can have at most {MAX_PARAMS} parameters"
             )));
         }
         if let Some(label) = &label {
             if label.is_empty() {
-                return Err(Error::malformed("a label has at least one character"));
+                return Err(Error::malformed("a label must not be empty"));
             }
             if label.chars().count() > LABEL_LIMIT {
                 return Err(Error::too_long("the label", LABEL_LIMIT, "characters"));
@@ -116,7 +116,8 @@ impl Message {
 
 fn refuse(text: &str, characters: &[char]) -> Result<()> {
     if text.contains(characters) {
-        let rules = "a message has no CR or NUL in it, and LF only in the text of a PRIVMSG or NOTICE that is sent as JSON";
+        let rules = "a message must not contain CR or NUL. LF is allowed only in the text of a \
+            PRIVMSG or NOTICE that is sent as JSON";
         return Err(Error::malformed(rules));
     }
     Ok(())

@@ -16,9 +16,9 @@ pub type TargetResults<T> = Vec<Result<T>>;
 /// Parses an event's id, as a position to read from or to acknowledge. Fails with
 /// `malformed_request`, or with `invalid_cursor` for a negative id, which was never issued.
 pub fn event_id(text: &str) -> Result<EventId> {
-    let id = whole_number(text).ok_or_else(|| Error::malformed("an id is a whole number"))?;
+    let id = whole_number(text).ok_or_else(|| Error::malformed("an id must be a whole number"))?;
     if id < 0 {
-        return Err(Error::new(Code::InvalidCursor, "no event ever had this id"));
+        return Err(Error::new(Code::InvalidCursor, "no event has this id"));
     }
     Ok(EventId(id))
 }
@@ -28,7 +28,7 @@ pub fn event_id(text: &str) -> Result<EventId> {
 pub fn session_id(text: &str) -> Result<SessionId> {
     whole_number(text)
         .map(SessionId)
-        .ok_or_else(|| Error::malformed("a session's id is a whole number"))
+        .ok_or_else(|| Error::malformed("a session's id must be a whole number"))
 }
 
 /// Parses each item of a list by itself and drops repetitions. Fails with `too_many_targets` past
@@ -44,7 +44,7 @@ pub(super) fn each<I, T, E: Into<Error>>(
         match parse(item).map_err(Into::into) {
             Ok(item) if !seen.insert(folded(&item)) => {}
             _ if parsed.len() == MAX_TARGETS => {
-                let detail = format!("a command has at most {MAX_TARGETS} targets");
+                let detail = format!("a command can have at most {MAX_TARGETS} targets");
                 return Err(Error::new(Code::TooManyTargets, detail).about("*"));
             }
             other => parsed.push(other),

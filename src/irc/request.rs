@@ -36,7 +36,7 @@ impl Request {
             return Err(Error::new(Code::UnknownCommand, "unknown command").about(shown));
         };
         if message.params.len() < verb.min_params {
-            let detail = format!("the form is: {}", verb.syntax);
+            let detail = format!("a parameter is missing; the syntax is: {}", verb.syntax);
             return Err(Error::new(Code::NeedMoreParams, detail).about(verb.name));
         }
         let command = (verb.parse)(&message.params)?.addressed(message.to)?;

@@ -122,7 +122,7 @@ impl Exchange<'_> {
         let pair = self
             .keys
             .pair(by, self.presented)
-            .ok_or_else(|| Error::internal("the current key is missing from the key file"))?;
+            .ok_or_else(|| Error::internal("the key file does not contain the current key"))?;
         token::supersede(
             tx,
             self.hash,

@@ -81,7 +81,8 @@ pub fn rotate(
         .count();
     if valid >= KEPT_SECRETS {
         let detail = format!(
-            "{KEPT_SECRETS} secrets of it still work: wait for one to end, or rotate with a shorter overlap"
+            "it already has {KEPT_SECRETS} valid secrets: wait for one to expire, or rotate with a \
+             shorter overlap"
         );
         return Err(Error::new(Code::TooManyKeys, detail));
     }

@@ -41,7 +41,7 @@ pub fn open(tx: &Write, file: &Path, now: Timestamp) -> Result<KeyRing> {
             Relation::Own(until) if until.is_none_or(|until| now < until) => Ok(ring),
             Relation::Own(_) | Relation::Older => Err(refuse(
                 file,
-                "is the one from before a rotation: put the new one in its place",
+                "is from before a rotation: replace it with the newer key file",
             )),
             // The database is a copy that was made before a rotation.
             Relation::Newer => {
@@ -51,20 +51,21 @@ pub fn open(tx: &Write, file: &Path, now: Timestamp) -> Result<KeyRing> {
             Relation::Foreign if known.is_empty() => remember(tx, &ring).map(|()| ring),
             Relation::Foreign => Err(refuse(
                 file,
-                "is not the one of this database: put its own in its place. If that is lost, `rejoin keys accept` makes \
-                 this the one of the database",
+                "does not belong to this database: replace it with the database's own key file. If \
+                 that is lost, run `rejoin keys accept` to use this key file from now on",
             )),
         },
         Err(Unread::Missing) if known.is_empty() => {
             let ring = KeyRing::generate()?;
             create(file, &ring)?;
-            tracing::info!(file = %file.display(), "key file made; keep a copy of it, apart from the backups");
+            tracing::info!(file = %file.display(), "key file created: keep a copy of it, apart from the backups");
             remember(tx, &ring).map(|()| ring)
         }
         Err(Unread::Missing) => Err(refuse(
             file,
-            "is missing, and this database has been used with one: put it back from where you keep its copy, or name it by \
-             --keys. If it is lost, `rejoin keys create` makes another and `rejoin keys accept` makes that the database's",
+            "is missing, and this database was used with a key file: put it back from your copy, or \
+             name its path with --keys. If it is lost, run `rejoin keys create` and then `rejoin \
+             keys accept`",
         )),
         Err(Unread::Wrong(why)) => Err(refuse(file, why)),
     }
@@ -138,13 +139,13 @@ pub fn read(file: &Path) -> Result<KeyRing, Unread> {
     let metadata = opened.metadata().map_err(cannot)?;
     let mode = metadata.mode() & 0o7777;
     if !metadata.is_file() {
-        return Err(Unread::Wrong("is no file".into()));
+        return Err(Unread::Wrong("is not a regular file".into()));
     }
     if mode & files::OTHERS != 0 {
         let name = file.display();
         let why = format!(
-            "is open to others (mode {mode:04o}), who could forge tokens with it: run chmod 600 '{name}', and \
-             `rejoin keys rotate --at-once` if somebody may have read it"
+            "is open to other users (mode {mode:04o}), who could forge tokens with it: run chmod 600 \
+             '{name}', and also `rejoin keys rotate --at-once` if someone may have read it"
         );
         return Err(Unread::Wrong(why));
     }
@@ -162,8 +163,8 @@ pub fn read(file: &Path) -> Result<KeyRing, Unread> {
 /// Creates a key file, whole or not at all. Fails with `internal_error` if the file exists.
 pub fn create(file: &Path, ring: &KeyRing) -> Result<()> {
     let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => refuse(file, "is there already, and is left as it is"),
-        _ => refuse(file, format!("cannot be made: {error}")),
+        io::ErrorKind::AlreadyExists => refuse(file, "already exists and was not changed"),
+        _ => refuse(file, format!("cannot be created: {error}")),
     };
     let draft = write_beside(file, ring).map_err(|error| cannot_write(file, &error))?;
     let linked = fs::hard_link(&draft, file);
@@ -251,10 +252,8 @@ fn remember(tx: &Write, ring: &KeyRing) -> Result<()> {
 pub fn require_newest(tx: &Read, file: &Path, ring: &KeyRing) -> Result<()> {
     match Relation::of(ring, &known(tx)?) {
         Relation::Own(None) | Relation::Newer => Ok(()),
-        Relation::Own(Some(_)) | Relation::Older => {
-            Err(refuse(file, "is the one from before a rotation"))
-        }
-        Relation::Foreign => Err(refuse(file, "is not the one of this database")),
+        Relation::Own(Some(_)) | Relation::Older => Err(refuse(file, "is from before a rotation")),
+        Relation::Foreign => Err(refuse(file, "does not belong to this database")),
     }
 }
 

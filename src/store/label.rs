@@ -42,7 +42,7 @@ pub fn find(
 pub fn reused() -> Error {
     Error::new(
         Code::LabelReused,
-        "this label already stands for another command",
+        "this label was already used for another command",
     )
 }
 

@@ -198,13 +198,10 @@ pub fn head(tx: &Read) -> Result<EventId> {
     tx.one("SELECT head FROM log", &[], |row| row.get(0))
 }
 
-/// Fails with `invalid_cursor` if no event has had this id yet.
+/// Fails with `invalid_cursor` if no event has this id yet.
 pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
     if id > head(tx)? {
-        return Err(Error::new(
-            Code::InvalidCursor,
-            "no event has had this id yet",
-        ));
+        return Err(Error::new(Code::InvalidCursor, "no event has this id yet"));
     }
     Ok(())
 }

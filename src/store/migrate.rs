@@ -396,7 +396,8 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
         Err("is a database of another application".into())
     } else if version > VERSION {
         Err(format!(
-            "was made by a newer rejoin (its version is {version}, this program knows {VERSION})"
+            "was written by a newer version of rejoin (its schema has version {version}; this \
+             program supports up to {VERSION})"
         ))
     } else {
         Ok(())

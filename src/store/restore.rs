@@ -136,7 +136,7 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
     if is_opened(from) && lock::is_held(from) {
         let holder = lock::holder(from);
         return Err(not_ours(&format!(
-            "it {}: copy it by `rejoin backup`",
+            "it {}: copy it with `rejoin backup`",
             lock::in_use(&holder)
         )));
     }
@@ -156,7 +156,9 @@ fn copy(from: &Path, staged: &Path, database: &Path) -> Result<File> {
         Ok(mut log) => {
             // If another file has the name now, the log may be that file's.
             if !is_opened(from) {
-                return Err(not_ours(&"another file took its place while it was read"));
+                return Err(not_ours(
+                    &"it was replaced by another file while it was read",
+                ));
             }
             if !log.metadata().is_ok_and(|log| log.is_file()) {
                 return Err(not_ours(&"its write-ahead log is not a regular file"));
@@ -203,7 +205,7 @@ fn check_whole(connection: &Connection) -> std::result::Result<(), String> {
         .prepare("PRAGMA foreign_key_check")
         .map_err(|e| e.to_string())?;
     if broken.exists([]).map_err(|e| e.to_string())? {
-        return Err("rows refer to what is not there".into());
+        return Err("some rows refer to rows that do not exist".into());
     }
     Ok(())
 }
@@ -229,11 +231,11 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
             let [log, _] = write_ahead_log(database);
             let log = log.display();
             let why = format!(
-                "cannot be kept as one file, because its write-ahead log {log} cannot be folded in: {why}"
+                "cannot be kept as one file, because its write-ahead log {log} cannot be merged into it: {why}"
             );
             return Err(refuse(
                 database,
-                format!("{why}. With --force it is replaced all the same, and both are kept"),
+                format!("{why}. Repeat with --force to replace it anyway and to keep both files"),
             ));
         }
     };
@@ -256,7 +258,10 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
                 .map_err(|e| {
                     refuse(
                         database,
-                        format!("cannot be replaced: {} is in the way: {e}", file.display()),
+                        format!(
+                            "cannot be replaced, because {} cannot be moved out of the way: {e}",
+                            file.display()
+                        ),
                     )
                 })?;
             }
@@ -264,7 +269,10 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
             Ok(Some(name))
         }
         Err(why) if force => {
-            tracing::warn!("the database {} is not kept: {why}", database.display());
+            tracing::warn!(
+                "the database {} is replaced without being kept: {why}",
+                database.display()
+            );
             write_ahead_log(database)
                 .iter()
                 .for_each(|file| drop(fs::remove_file(file)));
@@ -272,7 +280,9 @@ fn keep(database: &Path, now: Timestamp, force: bool) -> Result<Option<PathBuf>>
         }
         Err(why) => Err(refuse(
             database,
-            format!("cannot be kept: {why}. With --force it is replaced all the same"),
+            format!(
+                "cannot be kept: {why}. Repeat with --force to replace it anyway, without keeping it"
+            ),
         )),
     }
 }
@@ -285,7 +295,7 @@ fn fold_log(database: &Path) -> std::result::Result<(), String> {
     }
     // SQLite deletes the log of a file that it takes for an empty database.
     if !File::open(database).is_ok_and(|file| is_database(&file)) {
-        return Err("the database is none any more".into());
+        return Err("the file is not a database any more".into());
     }
     let fold = || {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -355,7 +365,7 @@ fn discard(staged: &Path) -> Result<()> {
         match fs::remove_file(&file) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 let detail = format!(
-                    "{} is left from an earlier restore and cannot be removed: {e}",
+                    "{} is left over from an earlier restore and cannot be removed: {e}",
                     file.display()
                 );
                 return Err(Error::new(Code::InternalError, detail));

@@ -417,7 +417,7 @@ pub(super) fn crowded(full: Full) -> Error {
     Error::retry(
         Code::Overloaded,
         full.seconds,
-        "too many requests of your network wait already; try again shortly",
+        "too many requests from your network are waiting; try again shortly",
     )
 }
 

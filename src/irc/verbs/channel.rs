@@ -94,15 +94,15 @@ impl ChangeInfo for Change {
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
         Verb { name: "JOIN", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: join,
-               syntax: "JOIN <channel>{,<channel>} [<key>{,<key>}]", help: "joins channels; one that does not exist is made" },
+               syntax: "JOIN <channel>{,<channel>} [<key>{,<key>}]", help: "joins channels, and creates those that do not exist" },
         Verb { name: "PART", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: part,
                syntax: "PART <channel>{,<channel>} [<reason>]", help: "leaves channels" },
         Verb { name: "TOPIC", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: topic,
-               syntax: "TOPIC <channel> [<text>]", help: "shows or sets a channel's topic; an empty one clears it" },
+               syntax: "TOPIC <channel> [<text>]", help: "shows or sets a channel's topic; an empty text removes it" },
         Verb { name: "KICK", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), reads: false, parse: kick,
-               syntax: "KICK <channel> <nick>{,<nick>} [<reason>]", help: "removes somebody from a channel" },
+               syntax: "KICK <channel> <nick>{,<nick>} [<reason>]", help: "removes users from a channel" },
         Verb { name: "INVITE", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), reads: false, parse: invite,
-               syntax: "INVITE <nick> <channel>", help: "invites somebody to a channel" },
+               syntax: "INVITE <nick> <channel>", help: "invites a user to a channel" },
     ]
 }
 

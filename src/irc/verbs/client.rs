@@ -44,11 +44,11 @@ impl ChangeInfo for Change {
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
         Verb { name: "ACK", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ack,
-               syntax: "ACK <id>", help: "acknowledges this client's queue up to an id" },
+               syntax: "ACK <id>", help: "confirms that this client has received all events up to this id" },
         Verb { name: "PING", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ping,
-               syntax: "PING <token>", help: "is answered with PONG" },
+               syntax: "PING <token>", help: "gets a PONG with the same token" },
         Verb { name: "QUIT", min_params: 0, requires: Requirement::AnyClient, reads: false, parse: quit,
-               syntax: "QUIT [<reason>]", help: "this client leaves; the session ends with the last one" },
+               syntax: "QUIT [<reason>]", help: "logs this client out; the session ends with its last client" },
     ]
 }
 

@@ -138,19 +138,19 @@ impl ChangeInfo for Change {
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
         Verb { name: "PRIVMSG", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: privmsg,
-               syntax: "PRIVMSG <target>{,<target>} <text>", help: "says something to channels and nicks" },
+               syntax: "PRIVMSG <target>{,<target>} <text>", help: "sends a message to channels and users" },
         Verb { name: "NOTICE", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: notice,
-               syntax: "NOTICE <target>{,<target>} <text>", help: "says something that wants no answer, and never fails" },
+               syntax: "NOTICE <target>{,<target>} <text>", help: "sends a message that needs no answer; failures are not reported" },
         Verb { name: "SILENCE", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: silence,
                syntax: "SILENCE [+<mask>|-<mask>]", help: "blocks direct messages and invitations from senders that match a mask" },
         Verb { name: "MARKREAD", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: mark_read,
-               syntax: "MARKREAD <target> [<id>]", help: "moves the session's read mark forward, or shows it" },
+               syntax: "MARKREAD <target> [<id>]", help: "moves the session's read marker forward, or shows it" },
     ]
 }
 
 /// The error for a command that cannot be addressed to a session.
 pub fn not_addressable() -> Error {
-    Error::malformed("`to` goes with PRIVMSG, NOTICE and MARKREAD of one nick")
+    Error::malformed("`to` is allowed only in a PRIVMSG, NOTICE or MARKREAD to one nick")
 }
 
 /// `PRIVMSG <target>{,<target>} <text>`.
@@ -199,7 +199,7 @@ fn message_text(params: &[String]) -> Result<String> {
         return Err(Error::too_long("the text", LINES_LIMIT, "lines"));
     }
     if breaks > 0 && text.starts_with(CTCP) {
-        return Err(Error::malformed("a CTCP message is one line"));
+        return Err(Error::malformed("a CTCP message must be one line"));
     }
     Ok(text)
 }
@@ -214,7 +214,7 @@ fn silence<C: From<Query> + From<Change>>(params: &[String]) -> Result<C> {
         (_, Some(mask)) => (mask, false),
         _ => {
             return Err(Error::malformed(
-                "a mask is added as +mask and removed as -mask",
+                "write +mask to add a mask, or -mask to remove one",
             ));
         }
     };

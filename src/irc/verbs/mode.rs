@@ -166,7 +166,7 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
             let missing = || {
                 Error::new(
                     Code::NeedMoreParams,
-                    format!("mode {letter} needs a parameter"),
+                    format!("the mode {letter} requires a parameter"),
                 )
                 .about("MODE")
             };
@@ -193,10 +193,11 @@ pub fn parse_changes(modes: &str, args: &[String]) -> Result<Vec<ModeChange>> {
             other => match Flag::of(other) {
                 Some(flag) => ModeChange::Flag(flag, on),
                 None => {
-                    return Err(
-                        Error::new(Code::UnknownMode, format!("there is no mode {other}"))
-                            .about(other),
-                    );
+                    return Err(Error::new(
+                        Code::UnknownMode,
+                        format!("this server has no mode {other}"),
+                    )
+                    .about(other));
                 }
             },
         });
@@ -226,7 +227,7 @@ fn parse_key(key: &str) -> Result<String> {
     if key.is_empty() || key.len() > KEY_LIMIT || key.contains([' ', ',']) {
         return Err(Error::new(
             Code::InvalidKey,
-            "a key has 1 to 64 bytes without space or comma",
+            "a channel key must have 1 to 64 bytes, without spaces or commas",
         ));
     }
     Ok(key.to_owned())
@@ -245,9 +246,12 @@ fn parse_ban(mask: &str) -> Result<Mask> {
 
 fn parse_limit(limit: &str) -> Result<u32> {
     let bad = || {
-        Error::new(Code::InvalidModeParam, "a limit is a number above zero")
-            .about("l")
-            .about("*")
+        Error::new(
+            Code::InvalidModeParam,
+            "the limit must be a number above zero",
+        )
+        .about("l")
+        .about("*")
     };
     let limit = whole_number(limit).and_then(|limit| limit.try_into().ok());
     limit.filter(|n| *n > 0).ok_or_else(bad)

@@ -49,7 +49,7 @@ pub const fn verbs<C: From<Change>>() -> &'static [Verb<C>] {
         Verb { name: "NICK", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: nick,
                syntax: "NICK <nick>", help: "renames the session" },
         Verb { name: "AWAY", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: away,
-               syntax: "AWAY [<text>]", help: "says that one is away, or, without a text, back" },
+               syntax: "AWAY [<text>]", help: "marks the session as away, or, without a text, as back" },
     ]
 }
 

@@ -21,7 +21,7 @@ pub struct Pass {
 pub const fn verbs<C: From<Pass>>() -> &'static [Verb<C>] {
     &[
         Verb { name: "PASS", min_params: 1, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: pass,
-               syntax: "PASS <new> [<current>]", help: "sets the session's password; the current one is needed once one is set" },
+               syntax: "PASS <new> [<current>]", help: "sets the session's password; to change it, give the current one too" },
     ]
 }
 
@@ -31,7 +31,8 @@ fn pass<C: From<Pass>>(params: &[String]) -> Result<C> {
         unreachable!("PASS has at least one parameter")
     };
     if current.len() > 1 {
-        let detail = "PASS takes a new password and the current one; one with spaces is one parameter, PASS :like this";
+        let detail = "PASS takes the new password and the current one. Write a password with \
+            spaces as one parameter: PASS :like this";
         return Err(Error::malformed(detail));
     }
     // Whether the new password is good enough depends on the session's nick.

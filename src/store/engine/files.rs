@@ -81,7 +81,8 @@ pub fn share_owner(file: &File, database: &Path) {
         return;
     }
     if let Err(error) = std::os::unix::fs::fchown(file, Some(wanted.uid()), Some(wanted.gid())) {
-        tracing::warn!(%error, "a file beside the database {} has another owner", database.display());
+        tracing::warn!(%error, "a file beside the database {} could not be given the owner of the \
+            database, so the server may be unable to open it", database.display());
     }
 }
 
@@ -100,8 +101,8 @@ pub fn close_to_others(database: &Path) {
     {
         let (folder, mode) = (folder.display(), metadata.mode() & 0o7777);
         tracing::warn!(
-            "others may put files into the folder {folder} of the database (mode {mode:04o}): \
-             give the database a folder of its own, or run: chmod go-w '{folder}'"
+            "other users may write to the folder {folder} of the database (mode {mode:04o}): give \
+             the database a folder of its own, or run: chmod go-w '{folder}'"
         );
     }
 }
@@ -122,11 +123,12 @@ pub fn tighten(path: &Path) {
         .and_then(|file| file.set_permissions(fs::Permissions::from_mode(mode & !OTHERS)));
     match closed {
         Ok(()) => tracing::warn!(
-            "{name} was open to others (mode {mode:04o}); it is open to its owner alone now"
+            "{name} was open to other users (mode {mode:04o}); now only its owner can access it"
         ),
         Err(error) => tracing::warn!(
             %error,
-            "{name} is open to others (mode {mode:04o}), and holds what they should not read; run: chmod go-rwx '{name}'"
+            "{name} is open to other users (mode {mode:04o}) and contains private data; run: chmod \
+             go-rwx '{name}'"
         ),
     }
 }

@@ -167,14 +167,14 @@ impl Room {
         };
         match self.reserve.take(beside) {
             Ok(true) if self.full => {
-                self.empty("the disk has room again, and the reserve is whole")
+                self.empty("the disk has room again, and the reserve is complete")
             }
             Ok(true) => {}
             // Jobs that add something must leave the part for endings untouched.
             Ok(false)
                 if self.full && self.reserve.size() >= FOR_ENDINGS && free(connection) >= FREE =>
             {
-                self.empty("the disk is full, but the database has room within itself again");
+                self.empty("the disk is full, but the database file has free space inside again");
             }
             Ok(false)
                 if !self.full
@@ -185,7 +185,8 @@ impl Room {
             Ok(false) => {}
             Err(error) if !self.complained => {
                 self.complained = true;
-                tracing::warn!(%error, "no reserve can be made for the day when the disk is full");
+                tracing::warn!(%error, "cannot create the reserve for a full disk: if the disk \
+                    fills up, logging in, leaving and revoking will fail too");
             }
             Err(_) => {}
         }
@@ -202,8 +203,8 @@ impl Room {
         self.show();
         tracing::error!(
             reserve = self.reserve.size(),
-            "{why}: what adds something is refused (503 storage_failed) until there is room again; reading, logging in, \
-             leaving and revoking go on with the reserve"
+            "{why}: requests that add data are refused (503 storage_failed) until there is room \
+             again; reading, logging in, leaving and revoking still work, with the reserve"
         );
     }
 
@@ -213,7 +214,7 @@ impl Room {
         self.show();
         tracing::info!(
             reserve = self.reserve.size(),
-            "{why}: everything can be written again"
+            "{why}: all requests are accepted again"
         );
     }
 

@@ -96,7 +96,7 @@ impl DatabaseLock {
             writeln!(file, "{holder}, process {}", std::process::id())
         };
         if let Err(error) = write(&self.file) {
-            tracing::debug!(%error, "the lock file cannot be written");
+            tracing::debug!(%error, "could not write the name of this process into the lock file");
         }
     }
 }
@@ -129,14 +129,12 @@ pub fn is_held(database: &Path) -> bool {
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The end of an error message that says that the database is in use.
+/// The end of an error message that says that the database is in use. `holder` may be empty.
 pub fn in_use(holder: &str) -> String {
-    format!(
-        "is in use by another process: {}",
-        if holder.is_empty() {
-            "it does not say which"
-        } else {
-            holder
-        }
-    )
+    let mut text = "is in use by another process".to_owned();
+    if !holder.is_empty() {
+        text.push_str(": ");
+        text.push_str(holder);
+    }
+    text
 }

@@ -36,7 +36,7 @@ pub fn writer(path: &Path, now: Timestamp) -> Result<Connection> {
     files::close_to_others(path);
     match private().create_new(true).open(path) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(refuse(path, format!("cannot be made: {e}")));
+            return Err(refuse(path, format!("cannot be created: {e}")));
         }
         _ => {}
     }
@@ -94,16 +94,16 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     let (database, log, index) = (path.display(), &log, index.exists());
     match fs::metadata(log).map(|log| log.len()) {
         Err(_) if !index => {
-            tracing::info!("the database {database} is closed, and is one whole file")
+            tracing::info!("the database {database} is closed and complete in one file")
         }
         Ok(1..) => tracing::error!(
-            "the database {database} is not whole without its write-ahead log {}: {why}. \
-             Keep the two files together, and copy both or neither",
+            "the database {database} is incomplete without its write-ahead log {}: {why}. Keep the \
+             two files together, and copy both or neither",
             log.display()
         ),
         // The log that is left is empty.
         _ => tracing::warn!(
-            "the database {database} is whole, but its write-ahead log could not be removed: {why}"
+            "the database {database} is complete, but its write-ahead log could not be removed: {why}"
         ),
     }
 }

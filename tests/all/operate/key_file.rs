@@ -62,18 +62,18 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
     };
     let newer = text.replace("\"rejoin_keys\": 1", "\"rejoin_keys\": 7");
     for (what, bytes, mode, told) in [
-        ("open to others", &good[..], 0o644, "chmod 600"),
+        ("open to other users", &good[..], 0o644, "chmod 600"),
         (
             "open to the group",
             &good,
             0o640,
-            "is open to others (mode 0640)",
+            "is open to other users (mode 0640)",
         ),
         (
             "another database's",
             &foreign,
             0o600,
-            "not the one of this database",
+            "does not belong to this database",
         ),
         ("cut off", &good[..good.len() / 2], 0o600, "damaged"),
         ("empty", b"", 0o600, "damaged"),
@@ -117,7 +117,7 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
     );
     assert!(!file.exists(), "it makes no other in its place");
     fs::create_dir(&file).unwrap();
-    assert!(Process::refused(&database, &[]).contains("is no file"));
+    assert!(Process::refused(&database, &[]).contains("is not a regular file"));
     fs::remove_dir(&file).unwrap();
     // What starts is the right one, also where it is a link, as systems hand out secrets.
     let kept = dir.path().join("kept");
@@ -155,7 +155,7 @@ async fn the_file_may_be_elsewhere_and_made_beforehand() {
         .await
         .unwrap_err();
     assert!(
-        said.contains("is there already") && !database.exists(),
+        said.contains("already exists") && !database.exists(),
         "{said}"
     );
     drop(Process::start(&database, &["--keys", name]));
@@ -274,7 +274,7 @@ async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
     assert!(
         rotate(&["--keys", foreign])
             .await
-            .contains("not the one of this database")
+            .contains("does not belong to this database")
     );
     assert!(rotate(&["--keys", "nowhere"]).await.contains("is missing"));
     chmod(&file, 0o644);
@@ -317,7 +317,7 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
             .contains("is missing")
     );
     rejoin(&database, &["keys", "create"]).await.unwrap();
-    assert!(Process::refused(&database, &[]).contains("not the one of this database"));
+    assert!(Process::refused(&database, &[]).contains("does not belong to this database"));
     rejoin(&database, &["keys", "accept"]).await.unwrap();
     let process = Process::listening(&database, &base, &[]);
     alice.snapshot().await;

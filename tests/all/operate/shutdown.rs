@@ -126,17 +126,17 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
         (
             "another process reads",
             reader,
-            "is not whole without its write-ahead log",
+            "is incomplete without its write-ahead log",
         ),
         (
             "another process has it open",
             idle,
-            "is whole, but its write-ahead log could not be removed",
+            "is complete, but its write-ahead log could not be removed",
         ),
         (
             "the disk is full",
             full,
-            "is not whole without its write-ahead log",
+            "is incomplete without its write-ahead log",
         ),
     ] {
         let (dir, database) = folder();

@@ -46,7 +46,7 @@ async fn a_database_of_a_newer_version_is_refused() {
         .unwrap();
     let said = Process::refused(&server.database(), &[]);
     assert!(
-        said.contains("newer rejoin") && said.contains("9000"),
+        said.contains("newer version of rejoin") && said.contains("9000"),
         "{said}"
     );
 }
@@ -127,7 +127,7 @@ fn files_that_are_open_to_others_are_closed_again() {
     for file in &files {
         assert!(
             told.contains(&format!(
-                "{} was open to others (mode 0644)",
+                "{} was open to other users (mode 0644)",
                 file.display()
             )),
             "{told}"
@@ -321,7 +321,8 @@ async fn no_frequent_query_scans() {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     for (query, index) in [
         (
-            "SELECT event_id FROM address WHERE target_id = 1 AND event_id > 2 AND event_id <= 3 ORDER BY event_id LIMIT 4",
+            "SELECT event_id FROM address WHERE target_id = 1 AND event_id > 2 AND event_id <= 3 \
+             ORDER BY event_id LIMIT 4",
             "PRIMARY KEY",
         ),
         (

@@ -330,7 +330,7 @@ async fn what_the_control_socket_does_not_understand_is_refused() {
         stream.write_all(question.as_bytes()).await.unwrap();
         let mut said = String::new();
         let read = stream.read_to_string(&mut said).await;
-        let why = "{\"Failed\":\"the question is not understood";
+        let why = "{\"Failed\":\"the running server does not understand this subcommand";
         assert!(
             said.starts_with(why) || question.len() > 65536 && read.is_err(),
             "{said}"

@@ -92,12 +92,15 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
         ("empty.db", "not a database"),
         ("letter.db", "not a database"),
         ("foreign.db", "a database of another application"),
-        ("newer.db", "made by a newer rejoin (its version is 9000"),
+        (
+            "newer.db",
+            "written by a newer version of rejoin (its schema has version 9000",
+        ),
         ("short.db", "it is damaged"),
         ("scratched.db", "it is damaged"),
         (
             "dangling.db",
-            "it is damaged: rows refer to what is not there",
+            "it is damaged: some rows refer to rows that do not exist",
         ),
         ("rejoin.db", "it is the database itself"),
     ] {

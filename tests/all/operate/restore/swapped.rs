@@ -111,7 +111,7 @@ async fn the_log_beside_another_file_is_not_taken_for_the_copys() {
     let output = restored(dir.path(), &target, &copy, &by);
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && why.contains("another file took its place"),
+        !output.status.success() && why.contains("it was replaced by another file"),
         "{why}"
     );
     assert!(!target.exists());

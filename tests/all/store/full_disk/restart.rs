@@ -19,7 +19,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
 
     let process = site.start();
     assert_eq!(
-        site.told("what adds something is refused"),
+        site.told("requests that add data are refused"),
         1,
         "one line says so"
     );
