@@ -11,12 +11,13 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, Version, password_hash::phc};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -235,15 +236,13 @@ impl Line {
     /// Waits for the next job. `None` when the hasher is gone and the line is empty.
     fn next(&self) -> Option<Job> {
         let empty = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.over;
-        let mut waiting = self
-            .changed
-            .wait_while(self.lock(), empty)
-            .unwrap_or_else(|e| e.into_inner());
+        let mut waiting = self.lock();
+        self.changed.wait_while(&mut waiting, empty);
         waiting.jobs.pop_front()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(|e| e.into_inner())
+        self.waiting.lock()
     }
 }
 
@@ -520,16 +519,11 @@ mod tests {
                 .hash(network(from), password("one of many"))
                 .await
                 .unwrap();
-            done.lock().unwrap().push(from);
+            done.lock().push(from);
         };
         let many = futures_util::future::join_all((0..20).map(|_| hashed(1)));
         futures_util::future::join(many, hashed(2)).await;
-        let place = done
-            .lock()
-            .unwrap()
-            .iter()
-            .position(|from| *from == 2)
-            .unwrap();
+        let place = done.lock().iter().position(|from| *from == 2).unwrap();
         assert!(place <= 1, "{place}");
     }
 
@@ -545,14 +539,13 @@ mod tests {
                 session: session.map(SessionId),
             };
             hasher.hash(asker, password("one of many")).await.unwrap();
-            done.lock().unwrap().push(session);
+            done.lock().push(session);
         };
         let strangers = futures_util::future::join_all((0..20).map(|_| hashed(None)));
         let neighbour = futures_util::future::join_all((0..20).map(|_| hashed(Some(7))));
         futures_util::future::join3(strangers, neighbour, hashed(Some(8))).await;
         let place = done
             .lock()
-            .unwrap()
             .iter()
             .position(|session| *session == Some(8))
             .unwrap();

@@ -6,7 +6,7 @@
 use std::{
     cmp::Reverse,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{
             AtomicBool,
             Ordering::{Acquire, Release},
@@ -14,6 +14,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     error::{Error, Result},
@@ -180,7 +182,7 @@ impl Latest {
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Reading>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock()
     }
 }
 

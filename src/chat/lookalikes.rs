@@ -2,10 +2,9 @@
 //! however many channels there are. Skeletons (UTS #39) are kept only in memory, because what looks
 //! alike changes with Unicode's data.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard},
-};
+use std::collections::{BTreeSet, HashMap};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     error::Result,
@@ -81,7 +80,7 @@ impl Lookalikes {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

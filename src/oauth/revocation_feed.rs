@@ -1,10 +1,8 @@
 //! Limits how many resource servers follow the ends of grants, and wakes them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{
@@ -49,7 +47,7 @@ impl RevocationFeed {
     /// Takes a place for one more stream of an app. Fails with `throttled` if the app has
     /// `MAX_STREAMS_PER_APP` streams open.
     pub fn follow(&self, app: AppId) -> Result<Following> {
-        let mut places = self.places.lock().unwrap_or_else(|e| e.into_inner());
+        let mut places = self.places.lock();
         let places = places
             .entry(app)
             .or_insert_with(|| Arc::new(Semaphore::new(MAX_STREAMS_PER_APP)));

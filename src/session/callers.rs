@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc,
         atomic::{
             AtomicBool, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
@@ -17,6 +17,8 @@ use std::{
     },
     time::Duration,
 };
+
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::usage::{Devices, Sponsor, Usage};
 use crate::{
@@ -171,7 +173,7 @@ impl LiveClient {
         if self.ended().is_some() {
             return None;
         }
-        let remembered = self.snapshot.lock().unwrap_or_else(|e| e.into_inner());
+        let remembered = self.snapshot.lock();
         remembered
             .as_ref()
             .filter(|(changes, _)| *changes == self.changes())
@@ -180,7 +182,7 @@ impl LiveClient {
 
     /// Remembers a snapshot. `changes` is the count of changes before the snapshot was read.
     pub fn remember(&self, changes: u64, snapshot: Arc<Snapshot>) {
-        *self.snapshot.lock().unwrap_or_else(|e| e.into_inner()) = Some((changes, snapshot));
+        *self.snapshot.lock() = Some((changes, snapshot));
     }
 
     /// Why the client may not call any more: it has ended, or it is due to by `due` although
@@ -399,11 +401,11 @@ impl Callers {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Map> {
-        self.map.read().unwrap_or_else(|e| e.into_inner())
+        self.map.read()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Map> {
-        self.map.write().unwrap_or_else(|e| e.into_inner())
+        self.map.write()
     }
 }
 

@@ -41,7 +41,7 @@ impl Core {
             .write(move |tx| key_file::settle(tx, &next, Some((&before, next.newest_from()))))
             .await?;
         if self.keys.file.is_some() {
-            *self.keys.ring.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(ring);
+            *self.keys.ring.write() = Arc::new(ring);
         }
         tracing::info!(file = %file.display(), from = %from, "keys rotated");
         Ok(())

@@ -3,9 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -35,7 +36,7 @@ impl ServerKeys {
 
     /// The current keys.
     pub fn ring(&self) -> Arc<KeyRing> {
-        self.ring.read().unwrap_or_else(|e| e.into_inner()).clone()
+        self.ring.read().clone()
     }
 
     /// Fails with `malformed_request` if this key file is not the one in use.

@@ -2,9 +2,11 @@
 //! is credited.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     model::{Area, ClientId, EndReason, Timestamp},
@@ -96,7 +98,7 @@ impl Devices {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Usage>>> {
-        self.live.lock().unwrap_or_else(|e| e.into_inner())
+        self.live.lock()
     }
 }
 
