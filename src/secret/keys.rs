@@ -307,7 +307,11 @@ mod tests {
             );
         }
         let newer = text.replace("\"rejoin_keys\": 1", "\"rejoin_keys\": 2");
-        assert!(KeyRing::parse(&newer).unwrap_err().contains("newer rejoin"));
+        assert!(
+            KeyRing::parse(&newer)
+                .unwrap_err()
+                .contains("newer version of rejoin")
+        );
         for other in ["", "{}", "[]", "null", "{\"keys\":[]}"] {
             assert!(KeyRing::parse(other).is_err(), "{other}");
         }
