@@ -19,8 +19,8 @@ use crate::{
         app::{self, App},
         app_grant::{self, Grant, NewGrant},
         app_secret, audit,
-        client::{self, NewClient},
-        session,
+        client::NewClient,
+        client_lifetime, session,
         token::{self, NewToken, Token},
     },
 };
@@ -266,7 +266,7 @@ impl Mint {
             limit.min(self.client_expires_at)
         });
         grant.client.map_or(Ok(()), |client| {
-            client::prolong(tx, client, until, self.now)
+            client_lifetime::prolong(tx, client, until, self.now)
         })
     }
 

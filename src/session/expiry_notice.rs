@@ -9,8 +9,8 @@ use crate::{
     error::Result,
     model::Timestamp,
     store::{
-        Priority,
-        client::{self, Ending},
+        Priority, client,
+        client_lifetime::{self, Ending},
         session::{self, Session},
     },
 };
@@ -26,18 +26,18 @@ impl Core {
         let until = due.plus(AHEAD);
         while !self
             .store
-            .read(move |tx| client::ending(tx, until, 1))
+            .read(move |tx| client_lifetime::ending(tx, until, 1))
             .await?
             .is_empty()
         {
             let warned = self
                 .store
                 .write_as(Priority::Record, move |tx| {
-                    for ending in client::ending(tx, until, BATCH)? {
+                    for ending in client_lifetime::ending(tx, until, BATCH)? {
                         let session = session::get(tx, ending.session)?;
                         let alone = client::live_of(tx, ending.session)?.len() == 1;
                         notice(tx, &session, warning(&session, &ending, alone), None, now)?;
-                        client::note_warned(tx, ending.client)?;
+                        client_lifetime::note_warned(tx, ending.client)?;
                     }
                     Ok(())
                 })

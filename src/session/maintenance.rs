@@ -8,8 +8,8 @@ use crate::{
     error::Result,
     model::{EndReason, Timestamp},
     store::{
-        Read, app, app_grant, audit, authorization_code, channel_history, client, device_code,
-        label, retention, revocation, sweep, token, unreadable,
+        Read, app, app_grant, audit, authorization_code, channel_history, client, client_lifetime,
+        device_code, label, retention, revocation, sweep, token, unreadable,
     },
 };
 
@@ -73,7 +73,7 @@ impl Core {
     async fn expire_clients(&self, now: Timestamp, due: Timestamp) -> Result<()> {
         let limits = self.limits;
         let of_batch = move |tx: &Read| {
-            client::due(
+            client_lifetime::due(
                 tx,
                 due,
                 due.minus(limits.client_idle),

@@ -20,6 +20,7 @@ pub mod ban;
 pub mod channel;
 pub mod channel_history;
 pub mod client;
+pub mod client_lifetime;
 pub mod conversation;
 mod database;
 pub mod device_code;
