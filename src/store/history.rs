@@ -1,9 +1,7 @@
 //! Histories: what a session may read of a channel, and the messages between two sessions.
 
-use rusqlite::params;
-
 use super::{
-    channel_history, log, membership, queue::PAGE_BYTES, row::Span, row_rusqlite::as_sql,
+    channel_history, engine::value::params, log, membership, queue::PAGE_BYTES, row::Span,
     transaction::Read,
 };
 use crate::{
@@ -119,13 +117,14 @@ fn in_spans(
     spans: impl Iterator<Item = (EventId, EventId)>,
     limit: usize,
 ) -> Result<Vec<EventId>> {
-    let mut statement = tx.sql.prepare_cached(sql)?;
+    let mut statement = tx.prepare(sql)?;
     let mut ids = Vec::new();
     for (first, last) in spans.filter(|(first, last)| first <= last) {
-        let wanted = as_sql(limit - ids.len());
-        for id in statement.query_map(params![channel, first, last, wanted], |row| row.get(0))? {
-            ids.push(id?);
-        }
+        let wanted = limit - ids.len();
+        statement.for_each(params![channel, first, last, wanted], |row| {
+            ids.push(row.get(0)?);
+            Ok(())
+        })?;
         if ids.len() == limit {
             break;
         }
@@ -143,22 +142,24 @@ pub fn of_exchange(
     part: Part,
     limit: usize,
 ) -> Result<Vec<Event>> {
-    let ids = |sql: &str, id: EventId, limit: usize| -> Result<Vec<EventId>> {
-        let mut statement = tx.sql.prepare_cached(sql)?;
-        let rows = statement.query_map(params![one, other, id, as_sql(limit)], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let ids = |sql: &str, id: EventId, limit: usize| {
+        tx.all(sql, params![one, other, id, limit], |row| row.get(0))
     };
     let lane = Lane {
         back: &|up_to, limit| {
             ids(
-                "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id <= ?3
-                                                ORDER BY id DESC LIMIT ?4)
-                                 UNION
-                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id <= ?3
-                                                ORDER BY id DESC LIMIT ?4)
-                                 UNION
-                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id <= ?3
-                                                ORDER BY id DESC LIMIT ?4))
+                "SELECT id FROM (
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id <= ?3
+                         ORDER BY id DESC LIMIT ?4) AS said
+                     UNION
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id <= ?3
+                         ORDER BY id DESC LIMIT ?4) AS silenced
+                     UNION
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id <= ?3
+                         ORDER BY id DESC LIMIT ?4) AS heard) AS exchange
                  ORDER BY id DESC LIMIT ?4",
                 up_to,
                 limit,
@@ -166,14 +167,18 @@ pub fn of_exchange(
         },
         forth: &|past, limit| {
             ids(
-                "SELECT id FROM (SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3
-                                                ORDER BY id LIMIT ?4)
-                                 UNION
-                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id > ?3
-                                                ORDER BY id LIMIT ?4)
-                                 UNION
-                                 SELECT * FROM (SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
-                                                ORDER BY id LIMIT ?4))
+                "SELECT id FROM (
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3
+                         ORDER BY id LIMIT ?4) AS said
+                     UNION
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?1 AND silenced_by = ?2 AND id > ?3
+                         ORDER BY id LIMIT ?4) AS silenced
+                     UNION
+                     SELECT * FROM (
+                         SELECT id FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
+                         ORDER BY id LIMIT ?4) AS heard) AS exchange
                  ORDER BY id LIMIT ?4",
                 past,
                 limit,

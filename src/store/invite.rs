@@ -29,8 +29,9 @@ pub fn add(
     let added = tx.execute(
         "INSERT INTO invite (channel_id, session_id, silenced, since)
          VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET silenced = 0, since = excluded.since WHERE silenced
-         AND NOT excluded.silenced",
+         ON CONFLICT (channel_id, session_id) DO UPDATE
+             SET silenced = FALSE, since = excluded.since
+             WHERE invite.silenced AND NOT excluded.silenced",
         params![channel, session, silenced, since],
     )?;
     if added == 0 {
@@ -191,9 +192,8 @@ mod tests {
         world.channels.iter().for_each(|channel| {
             assert!(add(&tx, *channel, world.sessions[0], true, EventId(0)).unwrap())
         });
-        let kept: i64 = world
-            .sql
-            .query_row("SELECT count(*) FROM invite", [], |row| row.get(0))
+        let kept: i64 = tx
+            .one("SELECT count(*) FROM invite", params![], |row| row.get(0))
             .unwrap();
         assert_eq!(kept, MAX_PENDING);
     }

@@ -1,8 +1,11 @@
 //! Unread messages: what others said past a session's read marker, as far as it is worth counting.
 
-use rusqlite::{Row, params};
-
-use super::{session::Session, texts, transaction::Read};
+use super::{
+    engine::{connection::Row, value::params},
+    session::Session,
+    texts,
+    transaction::Read,
+};
 use crate::{
     error::Result,
     model::{ChannelId, EventId, SessionId, Unread, Words},
@@ -20,60 +23,61 @@ const MOST: u32 = 100;
 /// that do not mention the session.
 pub fn of_channel(tx: &Read, me: &Session, channel: ChannelId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
-    let mut statement = tx.sql.prepare_cached(
+    let mut statement = tx.prepare(
         "SELECT id, sender, others, words FROM event
-         WHERE channel = ?1 AND id <= ?2 AND id > max(?3, (
-             SELECT since FROM membership WHERE channel_id = ?1 AND session_id = ?4 AND until IS NULL))
-         ORDER BY id DESC",
+         WHERE channel = ?1 AND id <= ?2 AND id > (
+             SELECT CASE WHEN since < ?3 THEN ?3 ELSE since END FROM membership
+             WHERE channel_id = ?1 AND session_id = ?4 AND until IS NULL)
+         ORDER BY id DESC LIMIT ?5",
     )?;
-    let mut newest = i64::MAX;
-    loop {
-        let mut rows = statement.query(params![channel, newest, read, me.id])?;
-        newest = loop {
-            let Some(row) = rows.next()? else {
-                return Ok(unread);
-            };
-            if row.get::<_, Option<SessionId>>("sender")? == Some(me.id) {
-                break row.get("others")?;
+    let mut newest = EventId(i64::MAX);
+    while unread.count < MOST {
+        // Reads until a message of the session's own, and goes on past its run of messages.
+        let before_own = statement.find(params![channel, newest, read, me.id, MOST], |row| {
+            if row.get::<Option<SessionId>>("sender")? == Some(me.id) {
+                return row.get("others").map(Some);
             }
             unread.count += 1;
             unread.mention = unread.mention || is_named(tx, me, row)?;
-            if unread.count == MOST {
-                return Ok(unread);
-            }
-        };
+            Ok((unread.count == MOST).then_some(EventId(0)))
+        })?;
+        let Some(others) = before_own else { break };
+        newest = others;
     }
+    Ok(unread)
 }
 
 /// The unread direct messages from another session, read from the newest message back. Messages
 /// that a session sends to itself count as read.
 pub fn of_exchange(tx: &Read, me: &Session, other: SessionId, read: EventId) -> Result<Unread> {
     let mut unread = Unread::default();
-    let mut statement = tx.sql.prepare_cached(
-        "SELECT id, words FROM event WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND ?1 != ?2 ORDER BY id DESC LIMIT ?4",
+    tx.for_each(
+        "SELECT id, words FROM event
+         WHERE sender = ?1 AND recipient = ?2 AND id > ?3 AND sender != recipient
+         ORDER BY id DESC LIMIT ?4",
+        params![other, me.id, read, MOST],
+        |row| {
+            unread.count += 1;
+            unread.mention = unread.mention || is_named(tx, me, row)?;
+            Ok(())
+        },
     )?;
-    let mut rows = statement.query(params![other, me.id, read, MOST])?;
-    while let Some(row) = rows.next()? {
-        unread.count += 1;
-        unread.mention = unread.mention || is_named(tx, me, row)?;
-    }
     Ok(unread)
 }
 
 /// Whether a message mentions a session in its text, which is the second parameter. The filter of
 /// words avoids reading most texts that do not.
 fn is_named(tx: &Read, me: &Session, message: &Row) -> Result<bool> {
-    let (id, words): (i64, Option<i64>) = (message.get("id")?, message.get("words")?);
-    if words.is_some_and(|words| !Words(words).may_have(&me.nick)) {
+    let words: Option<Words> = message.get("words")?;
+    if words.is_some_and(|words| !words.may_have(&me.nick)) {
         return Ok(false);
     }
-    let mut params = tx
-        .sql
-        .prepare_cached("SELECT params FROM event WHERE id = ?1")?;
-    Ok(params.query_row([id], |row| {
-        let text = texts::split(row.get_ref(0)?.as_str()?)
-            .nth(1)
-            .unwrap_or_default();
-        Ok(me.nick.is_named_in(text))
-    })?)
+    tx.one(
+        "SELECT params FROM event WHERE id = ?1",
+        params![message.get::<EventId>("id")?],
+        |row| {
+            let text = texts::split(row.text(0)?).nth(1).unwrap_or_default();
+            Ok(me.nick.is_named_in(text))
+        },
+    )
 }
