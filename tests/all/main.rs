@@ -9,6 +9,7 @@ mod http;
 mod import_circles;
 mod limits;
 mod model;
+mod new_verb;
 mod oauth;
 mod operate;
 mod page;
