@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params as rusqlite_params};
-
 use super::{
     effect::Effect,
     engine::value::{ToColumn, params},
-    row, row_rusqlite,
+    row,
     size::length,
     texts,
     transaction::{Read, Write},
@@ -100,13 +98,11 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
         lengths.iter().sum::<usize>() + length(app.as_ref()) + words.map_or(0, |_| 8),
         entries,
     );
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO event (id, time, source, command, params, targets, sender, recipient, client_id, label, app, channel, others,
-                                silenced_by, clock, words)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?
-        .execute(rusqlite_params![
+    tx.execute(
+        "INSERT INTO event (id, time, source, command, params, targets, sender, recipient,
+             client_id, label, app, channel, others, silenced_by, clock, words)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        params![
             id,
             time,
             source,
@@ -123,7 +119,8 @@ pub fn append(tx: &Write, new: NewEvent, targets: &[TargetId]) -> Result<EventId
             silenced_by,
             (clock != time).then_some(clock),
             words,
-        ])?;
+        ],
+    )?;
     tx.execute_each(
         "INSERT INTO address (target_id, event_id) VALUES (?1, ?2)",
         targets
@@ -173,24 +170,24 @@ pub fn last_revocation(tx: &Read) -> Result<RevocationId> {
 
 /// The last message on a channel that a session other than `me` sent. 0: there is none.
 fn last_of_others(tx: &Read, channel: ChannelId, me: SessionId) -> Result<EventId> {
-    let last = tx.sql.prepare_cached(
+    let last = tx.optional(
         "SELECT id, sender, others FROM event WHERE channel = ?1 ORDER BY id DESC LIMIT 1",
+        params![channel],
+        |row| {
+            let sender: SessionId = row.get("sender")?;
+            row.get(if sender == me { "others" } else { "id" })
+        },
     )?;
-    let last = { last }.query_row([channel], |row| {
-        let sender: SessionId = row.get(1)?;
-        row.get(if sender == me { 2 } else { 0 })
-    });
-    Ok(last.optional()?.unwrap_or(EventId(0)))
+    Ok(last.unwrap_or(EventId(0)))
 }
 
 /// The targets of an event.
 pub fn targets_of(tx: &Read, id: EventId) -> Result<Vec<TargetId>> {
-    let mut targets = tx
-        .sql
-        .prepare_cached("SELECT targets FROM event WHERE id = ?1")?;
-    Ok(targets.query_row([id], |row| {
-        row_rusqlite::from_json(row.get_ref(0)?.as_str()?)
-    })?)
+    tx.one(
+        "SELECT targets FROM event WHERE id = ?1",
+        params![id],
+        |row| row::from_json(row.text(0)?),
+    )
 }
 
 /// The log's position: the id of the last event ever appended, even if retention has removed it.
@@ -209,7 +206,7 @@ pub fn require_issued(tx: &Read, id: EventId) -> Result<()> {
 /// Loads the events with these ids, in this order. It stops after the event with which they take
 /// `most` bytes or more.
 pub fn load(tx: &Read, ids: &[EventId], most: usize) -> Result<Vec<Event>> {
-    let mut statement = tx.sql.prepare_cached(
+    let mut statement = tx.prepare(
         "SELECT id, time, source, command, params, client_id, label, app FROM event WHERE id = ?1",
     )?;
     let (mut events, mut bytes) = (Vec::new(), 0);
@@ -217,10 +214,10 @@ pub fn load(tx: &Read, ids: &[EventId], most: usize) -> Result<Vec<Event>> {
         if bytes >= most {
             break;
         }
-        events.push(statement.query_row([id], |row| {
+        events.push(statement.one(params![id], |row| {
             let client: Option<ClientId> = row.get("client_id")?;
             let label = row.get("label")?;
-            let params = row.get_ref("params")?.as_str()?;
+            let params = row.text("params")?;
             bytes += texts::rendered_length(params);
             Ok(Event {
                 id: row.get("id")?,
@@ -241,16 +238,15 @@ pub fn remove(tx: &Write, event: EventId, targets: &[TargetId]) -> Result<()> {
     for target in targets {
         unaddress(tx, event, *target)?;
     }
-    tx.sql
-        .prepare_cached("DELETE FROM event WHERE id = ?1")?
-        .execute([event])?;
-    Ok(())
+    tx.execute("DELETE FROM event WHERE id = ?1", params![event])
+        .map(drop)
 }
 
 /// Removes an event from one of its targets.
 pub fn unaddress(tx: &Write, event: EventId, target: TargetId) -> Result<()> {
-    tx.sql
-        .prepare_cached("DELETE FROM address WHERE target_id = ?1 AND event_id = ?2")?
-        .execute(rusqlite_params![target, event])?;
-    Ok(())
+    tx.execute(
+        "DELETE FROM address WHERE target_id = ?1 AND event_id = ?2",
+        params![target, event],
+    )
+    .map(drop)
 }

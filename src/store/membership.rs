@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, Row, params};
-
 use super::{
     channel::Channel,
     effect::Effect,
+    engine::{connection::Row, value::params},
     row::Span,
-    row_rusqlite::{self, as_sql},
     transaction::{Read, Write},
 };
 use crate::{
@@ -37,7 +35,7 @@ pub struct Member {
 }
 
 impl Member {
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             session: row.get("session_id")?,
             nick: row.get("nick")?,
@@ -62,39 +60,33 @@ const MEMBER: &str = "SELECT session_id, nick, op, voice, away IS NOT NULL AS aw
 
 /// The members of a channel, by nick.
 pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
-    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick");
-    let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement
-        .query_map([channel], Member::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(members)
+    tx.all(
+        &format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick"),
+        params![channel],
+        Member::read,
+    )
 }
 
 /// A batch of the members of a channel, operators last.
 pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Member>> {
-    let sql =
-        format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2");
-    let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement
-        .query_map(params![channel, as_sql(batch)], Member::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(members)
+    tx.all(
+        &format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2"),
+        params![channel, batch],
+        Member::read,
+    )
 }
 
 /// The first `limit` members of a channel, by nick.
 pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<Member>> {
-    let sql =
-        format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2");
-    let mut statement = tx.sql.prepare_cached(&sql)?;
-    let members = statement
-        .query_map(params![channel, as_sql(limit)], Member::read)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(members)
+    tx.all(
+        &format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY folded_nick LIMIT ?2"),
+        params![channel, limit],
+        Member::read,
+    )
 }
 
 /// The foremost `limit` members of a channel that has too many to show them all, by nick: the
-/// session
-/// `me`, then operators, then voiced members, then those who have been there longest.
+/// session `me`, then operators, then voiced members, then those who have been there longest.
 pub fn foremost_of_channel(
     tx: &Read,
     channel: ChannelId,
@@ -110,60 +102,66 @@ pub fn foremost_of_channel(
         "AND voice ORDER BY since",
         "ORDER BY since",
     ] {
-        let sql = format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL {standing}");
-        let mut statement = tx.sql.prepare_cached(&sql)?;
-        let mut rows = statement.query([channel])?;
-        while foremost.len() < limit
-            && let Some(row) = rows.next()?
-        {
-            let member = Member::read(row)?;
-            foremost.insert(member.nick.folded(), member);
+        if foremost.len() >= limit {
+            break;
         }
+        // Those who are in already may come again.
+        tx.find(
+            &format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL {standing} LIMIT ?2"),
+            params![channel, limit],
+            |row| {
+                let member = Member::read(row)?;
+                foremost.insert(member.nick.folded(), member);
+                Ok((foremost.len() >= limit).then_some(()))
+            },
+        )?;
     }
     Ok(foremost.into_values().collect())
 }
 
 /// The member of a channel that a session is. `None`: it is not on the channel.
 pub fn get(tx: &Read, channel: ChannelId, session: SessionId) -> Result<Option<Member>> {
-    let sql = format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL");
-    Ok(tx
-        .sql
-        .prepare_cached(&sql)?
-        .query_row(params![channel, session], Member::read)
-        .optional()?)
+    tx.optional(
+        &format!("{MEMBER} WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL"),
+        params![channel, session],
+        Member::read,
+    )
 }
 
 /// Whether a session is or was on a channel.
 pub fn was(tx: &Read, channel: ChannelId, session: SessionId) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM membership WHERE session_id = ?2 AND channel_id = ?1)";
-    Ok(tx
-        .sql
-        .prepare_cached(sql)?
-        .query_row(params![channel, session], |row| row.get(0))?)
+    tx.exists(
+        "SELECT 1 FROM membership WHERE session_id = ?2 AND channel_id = ?1 LIMIT 1",
+        params![channel, session],
+    )
 }
 
 /// How many members a channel has.
 pub fn count(tx: &Read, channel: ChannelId) -> Result<i64> {
-    Ok(tx
-        .sql
-        .prepare_cached("SELECT count(*) FROM membership WHERE channel_id = ?1 AND until IS NULL")?
-        .query_row([channel], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM membership WHERE channel_id = ?1 AND until IS NULL",
+        params![channel],
+        |row| row.get(0),
+    )
 }
 
 /// How many members a channel has, counted up to `most`.
 pub fn count_to(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
-    let members = tx.sql.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT ?2)",
-    )?;
-    Ok({ members }.query_row(params![channel, most], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM (
+             SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT ?2) AS members",
+        params![channel, most],
+        |row| row.get(0),
+    )
 }
 
 /// Whether a channel has no members.
 pub fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
-    let any = tx.sql.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL)",
+    let any = tx.exists(
+        "SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL LIMIT 1",
+        params![channel],
     )?;
-    Ok(!{ any }.query_row([channel], |row| row.get::<_, bool>(0))?)
+    Ok(!any)
 }
 
 /// Whether a channel has an operator.
@@ -173,21 +171,21 @@ pub fn has_op(tx: &Read, channel: ChannelId) -> Result<bool> {
 
 /// How many operators a channel has, counted up to `most`.
 pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
-    let ops = tx.sql.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL AND op LIMIT ?2)",
-    )?;
-    Ok({ ops }.query_row(params![channel, most], |row| row.get(0))?)
+    tx.one(
+        "SELECT count(*) FROM (
+             SELECT 1 FROM membership WHERE channel_id = ?1 AND until IS NULL AND op LIMIT ?2) AS ops",
+        params![channel, most],
+        |row| row.get(0),
+    )
 }
 
 /// The channels that a session is on, in the order in which it joined them.
 pub fn channels_of(tx: &Read, session: SessionId) -> Result<Vec<ChannelId>> {
-    let mut statement = tx.sql.prepare_cached(
+    tx.all(
         "SELECT channel_id FROM membership WHERE session_id = ?1 AND until IS NULL ORDER BY since",
-    )?;
-    let ids = statement
-        .query_map([session], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(ids)
+        params![session],
+        |row| row.get(0),
+    )
 }
 
 /// Like [`channels_of`], with all that is known of each channel.
@@ -195,7 +193,7 @@ pub fn channels(tx: &Read, session: SessionId) -> Result<Vec<Channel>> {
     tx.all(
         "SELECT channel.* FROM membership JOIN channel ON channel.id = channel_id
          WHERE session_id = ?1 AND until IS NULL ORDER BY since",
-        crate::store::engine::value::params![session],
+        params![session],
         Channel::read,
     )
 }
@@ -208,22 +206,22 @@ pub fn insert(
     since: EventId,
     op: bool,
 ) -> Result<()> {
-    tx.sql
-        .prepare_cached(
-            "INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![session, channel, since, op])?;
+    tx.execute(
+        "INSERT INTO membership (session_id, channel_id, since, op) VALUES (?1, ?2, ?3, ?4)",
+        params![session, channel, since, op],
+    )?;
     tx.add_row(0, 10);
     Ok(())
 }
 
 /// Closes a stay with the event by which the session left. Returns whether it was an operator.
 pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId) -> Result<bool> {
-    let close = tx.sql.prepare_cached(
+    let was_op = tx.one(
         "UPDATE membership SET until = ?3
          WHERE session_id = ?1 AND channel_id = ?2 AND until IS NULL RETURNING op",
+        params![session, channel, until],
+        |row| row.get(0),
     )?;
-    let was_op = { close }.query_row(params![session, channel, until], |row| row.get(0))?;
     tx.effect(Effect::Left { session, channel });
     Ok(was_op)
 }
@@ -231,55 +229,53 @@ pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId)
 /// Forgets all past stays of a session but the newest 1,000. Returns the channel of each forgotten
 /// stay, and the event by which the stay ended.
 pub fn forget_old(tx: &Write, session: SessionId) -> Result<Vec<(ChannelId, EventId)>> {
-    let mut forget = tx.sql.prepare_cached(
+    tx.all(
         "DELETE FROM membership WHERE session_id = ?1 AND until <= (
              SELECT until FROM membership WHERE session_id = ?1 AND until IS NOT NULL
              ORDER BY until DESC LIMIT 1 OFFSET ?2)
          RETURNING channel_id, until",
-    )?;
-    let forgotten = forget.query_map(params![session, PAST_STAYS], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    Ok(forgotten.collect::<rusqlite::Result<_>>()?)
+        params![session, PAST_STAYS],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// Forgets all stays of a session. Returns the channel of each.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<Vec<ChannelId>> {
-    let mut remove = tx
-        .sql
-        .prepare_cached("DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id")?;
-    let channels = remove.query_map([session], |row| row.get(0))?;
-    Ok(channels.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "DELETE FROM membership WHERE session_id = ?1 RETURNING channel_id",
+        params![session],
+        |row| row.get(0),
+    )
 }
 
 /// The voiced member who has been on a channel longest. `None`: no member has voice.
 pub fn first_voiced(tx: &Read, channel: ChannelId) -> Result<Option<SessionId>> {
-    let voiced = tx.sql.prepare_cached(
+    tx.optional(
         "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL AND voice
          ORDER BY since LIMIT 1",
-    )?;
-    Ok({ voiced }
-        .query_row([channel], |row| row.get(0))
-        .optional()?)
+        params![channel],
+        |row| row.get(0),
+    )
 }
 
 /// The members who have been on a channel longest, at most `limit`.
 pub fn longest(tx: &Read, channel: ChannelId, limit: usize) -> Result<Vec<SessionId>> {
-    let mut by_stay = tx.sql.prepare_cached(
+    tx.all(
         "SELECT session_id FROM membership WHERE channel_id = ?1 AND until IS NULL
          ORDER BY since LIMIT ?2",
-    )?;
-    let sessions = by_stay.query_map(params![channel, as_sql(limit)], |row| row.get(0))?;
-    Ok(sessions.collect::<rusqlite::Result<_>>()?)
+        params![channel, limit],
+        |row| row.get(0),
+    )
 }
 
 /// The stays of a session on a channel, in order.
 pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Span>> {
-    let mut stays = tx.sql.prepare_cached(
-        "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2 ORDER BY since",
-    )?;
-    let stays = stays.query_map(params![session, channel], row_rusqlite::span)?;
-    Ok(stays.collect::<rusqlite::Result<_>>()?)
+    tx.all(
+        "SELECT since, until FROM membership WHERE session_id = ?1 AND channel_id = ?2
+         ORDER BY since",
+        params![session, channel],
+        Span::read,
+    )
 }
 
 /// The stays of a session that reach past the event `after`, in order, by channel. With `within`,
@@ -290,61 +286,67 @@ pub fn stays_past(
     after: EventId,
     within: Option<&BTreeSet<String>>,
 ) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
-    let mut statement = tx.sql.prepare_cached(
+    let mut stays = BTreeMap::<_, Vec<_>>::new();
+    tx.for_each(
         "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
          UNION ALL
          SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
          ORDER BY channel_id, since",
-    )?;
-    let mut folded_name = tx
-        .sql
-        .prepare_cached("SELECT folded_name FROM channel WHERE id = ?1")?;
-    let rows = statement.query_map(params![session, after], |row| {
-        Ok((row.get(0)?, row_rusqlite::span(row)?))
-    })?;
-    let mut stays = BTreeMap::<_, Vec<_>>::new();
-    for row in rows {
-        let (channel, stay): (ChannelId, Span) = row?;
-        let is_within = match within {
-            None => true,
-            Some(names) => {
-                let name: String = folded_name.query_row([channel], |row| row.get(0))?;
-                names.contains(&name)
+        params![session, after],
+        |row| {
+            let channel = row.get("channel_id")?;
+            if is_within(tx, channel, within)? {
+                stays.entry(channel).or_default().push(Span::read(row)?);
             }
-        };
-        if is_within {
-            stays.entry(channel).or_default().push(stay);
-        }
-    }
+            Ok(())
+        },
+    )?;
     Ok(stays)
+}
+
+/// Whether a channel's folded name is one of these. Without names, every channel is.
+fn is_within(tx: &Read, channel: ChannelId, names: Option<&BTreeSet<String>>) -> Result<bool> {
+    let Some(names) = names else {
+        return Ok(true);
+    };
+    tx.one(
+        "SELECT folded_name FROM channel WHERE id = ?1",
+        params![channel],
+        |row| Ok(names.contains(row.text(0)?)),
+    )
 }
 
 /// Makes a member an operator, or takes that away.
 pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE membership SET op = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
-        .execute(params![channel, session, op])?;
-    Ok(())
+    tx.execute(
+        "UPDATE membership SET op = ?3
+         WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL",
+        params![channel, session, op],
+    )
+    .map(drop)
 }
 
 /// Gives a member voice, or takes it away.
 pub fn set_voice(tx: &Write, channel: ChannelId, session: SessionId, voice: bool) -> Result<()> {
-    tx.sql
-        .prepare_cached("UPDATE membership SET voice = ?3 WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL")?
-        .execute(params![channel, session, voice])?;
-    Ok(())
+    tx.execute(
+        "UPDATE membership SET voice = ?3
+         WHERE channel_id = ?1 AND session_id = ?2 AND until IS NULL",
+        params![channel, session, voice],
+    )
+    .map(drop)
 }
+
 /// Calls `each` for every open stay, to fill the hub at the start.
 pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
-    let mut statement = tx
-        .sql
-        .prepare("SELECT session_id, channel_id FROM membership WHERE until IS NULL")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        each(Effect::Joined {
-            session: row.get(0)?,
-            channel: row.get(1)?,
-        });
-    }
-    Ok(())
+    tx.for_each(
+        "SELECT session_id, channel_id FROM membership WHERE until IS NULL",
+        params![],
+        |row| {
+            each(Effect::Joined {
+                session: row.get(0)?,
+                channel: row.get(1)?,
+            });
+            Ok(())
+        },
+    )
 }
