@@ -1,6 +1,7 @@
 -- Rejoin's schema as it is now. A new database is made from this file; src/store/migrate.rs carries an older one here.
 -- Times are milliseconds since the Unix epoch. Ids that come from AUTOINCREMENT, or from the row of log, are
--- never used twice.
+-- never used twice. A column whose comment begins with "flag:" is true (1) or false (0). A table stands behind those
+-- that it references.
 
 -- What events are addressed to. Sessions and channels draw their ids from this one sequence.
 CREATE TABLE target (
@@ -23,6 +24,65 @@ CREATE UNIQUE INDEX session_by_nick ON session (folded_nick) WHERE ended_at IS N
 CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX session_by_network ON session (network) WHERE ended_at IS NULL;
 
+-- What OAuth calls a client: registered by the operator, or an API key. One that has ended stays for a while, so that those
+-- who still use it can be found.
+CREATE TABLE app (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    client_id       TEXT NOT NULL,              -- its name on the wire, which is no secret
+    name            TEXT NOT NULL,
+    session_id      INTEGER REFERENCES session (id), -- the session whose API key it is; NULL: the operator's
+    created_by      INTEGER,                    -- of an API key: the client of the device that created it
+    public          INTEGER NOT NULL DEFAULT 0, -- flag: it can keep no secret
+    resource_server INTEGER NOT NULL DEFAULT 0, -- flag: it may introspect every token
+    bearer_alone    INTEGER NOT NULL DEFAULT 0, -- flag: its users' tokens work without its own beside them
+    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings; with one it has the code flow
+    scope           TEXT NOT NULL,              -- the most that it may be granted
+    res             TEXT,                       -- a JSON array of the channels it is confined to; NULL: all
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    ended_at        INTEGER,
+    tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
+    tried_at        INTEGER,                    -- and when last
+    device          INTEGER NOT NULL DEFAULT 0, -- flag: it has the device flow
+    created_through INTEGER                     -- of an API key that was created through a grant: that grant, with which it ends
+) STRICT;
+CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
+CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
+CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX app_created_through ON app (created_through) WHERE created_through IS NOT NULL AND ended_at IS NULL;
+
+CREATE TABLE app_secret (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    secret_hash  BLOB NOT NULL,                 -- SHA-256
+    created_at   INTEGER NOT NULL,
+    valid_until  INTEGER,                       -- NULL: as long as the app
+    last_used_at INTEGER,
+    tried        INTEGER NOT NULL DEFAULT 0,    -- how often it was still used after its end
+    tried_at     INTEGER                        -- and when last
+) STRICT;
+CREATE UNIQUE INDEX app_secret_by_hash ON app_secret (secret_hash);
+CREATE INDEX app_secret_of_app ON app_secret (app_id, id);
+
+-- What an app may do: the unit of authorization and of cascade. ("grant" is a reserved word.)
+CREATE TABLE app_grant (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER REFERENCES session (id), -- as whose session it acts; NULL: an app's own
+    app_id     INTEGER NOT NULL REFERENCES app (id),
+    scope      TEXT NOT NULL,
+    res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
+    created_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    expires_at INTEGER,                         -- when the last of its tokens expires, of a grant that lives by refreshing
+    limit_at   INTEGER                          -- its end unless its session consents again
+) STRICT;
+CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX app_grant_of_app ON app_grant (app_id);
+CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS NULL;
+CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
+
 -- Whatever has a queue of its own in a session. One that has left stays as a tombstone, so that its holder is told why.
 CREATE TABLE client (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -30,7 +90,7 @@ CREATE TABLE client (
     name        TEXT NOT NULL,
     secret_hash BLOB NOT NULL,              -- SHA-256
     start       INTEGER NOT NULL,           -- the queue holds events past this one
-    begun       INTEGER NOT NULL DEFAULT 0, -- whether the start is settled: a snapshot was taken, or the queue read
+    begun       INTEGER NOT NULL DEFAULT 0, -- flag: the start is settled: a snapshot was taken, or the queue read
     cursor      INTEGER NOT NULL,           -- the last event acknowledged
     created_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL,
@@ -40,8 +100,8 @@ CREATE TABLE client (
     address     TEXT,                       -- the address it was let in from
     unpresented INTEGER,                    -- since when its secret is out and was never presented
     grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, its secret being nobody's; NULL: a cookie
-    key         INTEGER NOT NULL DEFAULT 0, -- 1: an API key's bot, which is no device
-    warned      INTEGER NOT NULL DEFAULT 0, -- 1: its session was told that its lifetime is about to end
+    key         INTEGER NOT NULL DEFAULT 0, -- flag: an API key's bot, which is no device
+    warned      INTEGER NOT NULL DEFAULT 0, -- flag: its session was told that its lifetime is about to end
     area        INTEGER                     -- the network it was last used from (model::Area); NULL: that of the address
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
@@ -84,8 +144,8 @@ CREATE TABLE membership (
     channel_id INTEGER NOT NULL REFERENCES channel (id),
     since      INTEGER NOT NULL,
     until      INTEGER,                     -- NULL while it lasts
-    op         INTEGER NOT NULL DEFAULT 0,
-    voice      INTEGER NOT NULL DEFAULT 0,
+    op         INTEGER NOT NULL DEFAULT 0,  -- flag: it is an operator
+    voice      INTEGER NOT NULL DEFAULT 0,  -- flag: it has voice
     PRIMARY KEY (session_id, channel_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
@@ -121,7 +181,7 @@ CREATE INDEX silence_bound ON silence (bound_session) WHERE bound_session IS NOT
 CREATE TABLE invite (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-    silenced   INTEGER NOT NULL DEFAULT 0,  -- 1: by somebody whom the session silences; it is not told of it
+    silenced   INTEGER NOT NULL DEFAULT 0,  -- flag: by somebody whom the session silences; it is not told of it
     since      INTEGER NOT NULL DEFAULT 0,  -- the last event before it
     PRIMARY KEY (channel_id, session_id)
 ) STRICT, WITHOUT ROWID;
@@ -141,8 +201,8 @@ CREATE INDEX read_marker_of_target ON read_marker (target_id);
 CREATE TABLE conversation (
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-    wrote      INTEGER NOT NULL,            -- 1: the session has written to the other
-    unread     INTEGER NOT NULL,            -- 1: it has not read all that the other wrote
+    wrote      INTEGER NOT NULL,            -- flag: the session has written to the other
+    unread     INTEGER NOT NULL,            -- flag: it has not read all that the other wrote
     last       INTEGER NOT NULL,            -- the last message, whoever of the two wrote it; 0: none yet
     read       INTEGER NOT NULL,            -- how far the session has read
     written    INTEGER NOT NULL DEFAULT 0,  -- the last message that the session itself wrote; 0: none
@@ -208,65 +268,6 @@ CREATE TABLE label (
 CREATE INDEX label_of_client ON label (client_id, id);
 CREATE INDEX label_time ON label (time);
 
--- What OAuth calls a client: registered by the operator, or an API key. One that has ended stays for a while, so that those
--- who still use it can be found.
-CREATE TABLE app (
-    id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    client_id       TEXT NOT NULL,              -- its name on the wire, which is no secret
-    name            TEXT NOT NULL,
-    session_id      INTEGER REFERENCES session (id), -- the session whose API key it is; NULL: the operator's
-    created_by      INTEGER,                    -- of an API key: the client of the device that created it
-    public          INTEGER NOT NULL DEFAULT 0, -- it can keep no secret
-    resource_server INTEGER NOT NULL DEFAULT 0, -- it may introspect every token
-    bearer_alone    INTEGER NOT NULL DEFAULT 0, -- its users' tokens work without its own beside them
-    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings; with one it has the code flow
-    scope           TEXT NOT NULL,              -- the most that it may be granted
-    res             TEXT,                       -- a JSON array of the channels it is confined to; NULL: all
-    created_at      INTEGER NOT NULL,
-    expires_at      INTEGER,
-    ended_at        INTEGER,
-    tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
-    tried_at        INTEGER,                    -- and when last
-    device          INTEGER NOT NULL DEFAULT 0, -- it has the device flow
-    created_through INTEGER                     -- of an API key that was created through a grant: that grant, with which it ends
-) STRICT;
-CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
-CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
-CREATE INDEX app_expiring ON app (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
-CREATE INDEX app_ended ON app (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX app_created_through ON app (created_through) WHERE created_through IS NOT NULL AND ended_at IS NULL;
-
-CREATE TABLE app_secret (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
-    secret_hash  BLOB NOT NULL,                 -- SHA-256
-    created_at   INTEGER NOT NULL,
-    valid_until  INTEGER,                       -- NULL: as long as the app
-    last_used_at INTEGER,
-    tried        INTEGER NOT NULL DEFAULT 0,    -- how often it was still used after its end
-    tried_at     INTEGER                        -- and when last
-) STRICT;
-CREATE UNIQUE INDEX app_secret_by_hash ON app_secret (secret_hash);
-CREATE INDEX app_secret_of_app ON app_secret (app_id, id);
-
--- What an app may do: the unit of authorization and of cascade. ("grant" is a reserved word.)
-CREATE TABLE app_grant (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    session_id INTEGER REFERENCES session (id), -- as whose session it acts; NULL: an app's own
-    app_id     INTEGER NOT NULL REFERENCES app (id),
-    scope      TEXT NOT NULL,
-    res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
-    created_at INTEGER NOT NULL,
-    ended_at   INTEGER,
-    expires_at INTEGER,                         -- when the last of its tokens expires, of a grant that lives by refreshing
-    limit_at   INTEGER                          -- its end unless its session consents again
-) STRICT;
-CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX app_grant_of_app ON app_grant (app_id);
-CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS NULL;
-CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
-
 -- The ends of grants, and of single access tokens, in commit order, for resource servers that cache.
 CREATE TABLE revocation (
     id       INTEGER PRIMARY KEY,               -- the next one after log.revocation
@@ -290,7 +291,7 @@ CREATE TABLE authorization_code (
     grant_id     INTEGER REFERENCES app_grant (id) ON DELETE CASCADE, -- the grant it joins; once used, the one it issued from
     expires_at   INTEGER NOT NULL,
     used_at      INTEGER,
-    began        INTEGER NOT NULL DEFAULT 0     -- 1: its first use made the grant
+    began        INTEGER NOT NULL DEFAULT 0     -- flag: its first use made the grant
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX authorization_code_of_app ON authorization_code (app_id);
 CREATE INDEX authorization_code_of_session ON authorization_code (session_id);
@@ -308,7 +309,7 @@ CREATE TABLE device_code (
     expires_at  INTEGER NOT NULL,
     interval    INTEGER NOT NULL,               -- milliseconds between two polls, at least
     polled_at   INTEGER,
-    denied      INTEGER NOT NULL DEFAULT 0,
+    denied      INTEGER NOT NULL DEFAULT 0, -- flag: the session denied it
     session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE, -- the session that approved it
     client_id   INTEGER,                        -- and the client of it that did
     res         TEXT,                           -- a JSON array of the channels it was confined to; NULL: all
