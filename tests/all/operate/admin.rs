@@ -285,7 +285,7 @@ async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
         (add(&["--scope", ""]), "list of scopes is empty"),
         (
             uri("http://app.example/"),
-            "\"http://app.example/\" is plain http",
+            "\"http://app.example/\" uses plain http",
         ),
         (uri("https://app.example/#x"), "fragment"),
         (
