@@ -1,15 +1,15 @@
--- Rejoin's schema as it is now. A new database is made from this file; src/store/migrate.rs carries an older one here.
+-- Rejoin's current schema. A new database is created from this file; src/store/migrate.rs upgrades older databases to it.
 -- Times are milliseconds since the Unix epoch. Ids that come from AUTOINCREMENT, or from the row of log, are
--- never used twice. A column whose comment begins with "flag:" is true (1) or false (0). A table stands behind those
--- that it references.
+-- never used twice. A column whose comment begins with "flag:" is true (1) or false (0). A table comes after
+-- the tables that it references.
 
--- What events are addressed to. Sessions and channels draw their ids from this one sequence.
+-- The sessions and channels, to which events are addressed. Both take their ids from this one sequence.
 CREATE TABLE target (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    dropped INTEGER NOT NULL DEFAULT 0      -- the last event addressed here that retention removed
+    dropped INTEGER NOT NULL DEFAULT 0      -- the last event to this target that retention removed
 ) STRICT;
 
--- One identity. An ended one stays as a tombstone for the retention time.
+-- A session: one identity. Once ended, it stays as a tombstone for the retention time.
 CREATE TABLE session (
     id            INTEGER PRIMARY KEY REFERENCES target (id),
     nick          TEXT NOT NULL,
@@ -18,33 +18,33 @@ CREATE TABLE session (
     away          TEXT,
     created_at    INTEGER NOT NULL,
     ended_at      INTEGER,
-    network       TEXT                      -- what it was made from: an IPv4 address, or 64 bits of an IPv6 one in hexadecimal
+    network       TEXT                      -- the network that created it: an IPv4 address, or 64 bits of an IPv6 address in hexadecimal
 ) STRICT;
 CREATE UNIQUE INDEX session_by_nick ON session (folded_nick) WHERE ended_at IS NULL;
 CREATE INDEX session_ended ON session (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX session_by_network ON session (network) WHERE ended_at IS NULL;
 
--- What OAuth calls a client: registered by the operator, or an API key. One that has ended stays for a while, so that those
--- who still use it can be found.
+-- What OAuth calls a client: an app that the operator registered, or an API key. Once ended, it stays for a while, so that
+-- programs that still use it can be found.
 CREATE TABLE app (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
-    client_id       TEXT NOT NULL,              -- its name on the wire, which is no secret
+    client_id       TEXT NOT NULL,              -- the public id, which is not a secret
     name            TEXT NOT NULL,
-    session_id      INTEGER REFERENCES session (id), -- the session whose API key it is; NULL: the operator's
-    created_by      INTEGER,                    -- of an API key: the client of the device that created it
-    public          INTEGER NOT NULL DEFAULT 0, -- flag: it can keep no secret
+    session_id      INTEGER REFERENCES session (id), -- an API key: the session that owns it; NULL: an app of the operator
+    created_by      INTEGER,                    -- an API key: the device's client that created it
+    public          INTEGER NOT NULL DEFAULT 0, -- flag: it cannot keep a secret
     resource_server INTEGER NOT NULL DEFAULT 0, -- flag: it may introspect every token
-    bearer_alone    INTEGER NOT NULL DEFAULT 0, -- flag: its users' tokens work without its own beside them
-    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings; with one it has the code flow
-    scope           TEXT NOT NULL,              -- the most that it may be granted
-    res             TEXT,                       -- a JSON array of the channels it is confined to; NULL: all
+    bearer_alone    INTEGER NOT NULL DEFAULT 0, -- flag: its users' tokens work without the app's own token
+    redirect_uris   TEXT NOT NULL DEFAULT '[]', -- a JSON array of strings; the code flow requires at least one
+    scope           TEXT NOT NULL,              -- the scopes that it may be granted at most
+    res             TEXT,                       -- a JSON array of the channels that it is restricted to; NULL: all channels
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     ended_at        INTEGER,
-    tried           INTEGER NOT NULL DEFAULT 0, -- how often it was still used after its end
-    tried_at        INTEGER,                    -- and when last
-    device          INTEGER NOT NULL DEFAULT 0, -- flag: it has the device flow
-    created_through INTEGER                     -- of an API key that was created through a grant: that grant, with which it ends
+    tried           INTEGER NOT NULL DEFAULT 0, -- how often it was presented after its end
+    tried_at        INTEGER,                    -- when it was last presented after its end
+    device          INTEGER NOT NULL DEFAULT 0, -- flag: it may use the device flow
+    created_through INTEGER                     -- an API key that was created through a grant: that grant, with which the key ends
 ) STRICT;
 CREATE UNIQUE INDEX app_by_client_id ON app (client_id);
 CREATE INDEX app_of_session ON app (session_id, ended_at) WHERE session_id IS NOT NULL;
@@ -57,25 +57,25 @@ CREATE TABLE app_secret (
     app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
     secret_hash  BLOB NOT NULL,                 -- SHA-256
     created_at   INTEGER NOT NULL,
-    valid_until  INTEGER,                       -- NULL: as long as the app
+    valid_until  INTEGER,                       -- NULL: until the app ends
     last_used_at INTEGER,
-    tried        INTEGER NOT NULL DEFAULT 0,    -- how often it was still used after its end
-    tried_at     INTEGER                        -- and when last
+    tried        INTEGER NOT NULL DEFAULT 0,    -- how often it was presented after its end
+    tried_at     INTEGER                        -- when it was last presented after its end
 ) STRICT;
 CREATE UNIQUE INDEX app_secret_by_hash ON app_secret (secret_hash);
 CREATE INDEX app_secret_of_app ON app_secret (app_id, id);
 
--- What an app may do: the unit of authorization and of cascade. ("grant" is a reserved word.)
+-- A grant: what an app may do. Its tokens and its client end with it. ("grant" is a reserved word.)
 CREATE TABLE app_grant (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    session_id INTEGER REFERENCES session (id), -- as whose session it acts; NULL: an app's own
+    session_id INTEGER REFERENCES session (id), -- the session for which the app acts; NULL: the app acts for itself
     app_id     INTEGER NOT NULL REFERENCES app (id),
     scope      TEXT NOT NULL,
-    res        TEXT,                            -- a JSON array of the channels it is confined to; NULL: all
+    res        TEXT,                            -- a JSON array of the channels that it is restricted to; NULL: all channels
     created_at INTEGER NOT NULL,
     ended_at   INTEGER,
-    expires_at INTEGER,                         -- when the last of its tokens expires, of a grant that lives by refreshing
-    limit_at   INTEGER                          -- its end unless its session consents again
+    expires_at INTEGER,                         -- a grant with refresh tokens: when the last of its tokens expires
+    limit_at   INTEGER                          -- when it ends unless the session consents again
 ) STRICT;
 CREATE INDEX app_grant_of_session ON app_grant (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX app_grant_of_app ON app_grant (app_id);
@@ -83,26 +83,26 @@ CREATE INDEX app_grant_live ON app_grant (app_id, session_id) WHERE ended_at IS 
 CREATE INDEX app_grant_ended ON app_grant (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX app_grant_expiring ON app_grant (expires_at) WHERE ended_at IS NULL AND expires_at IS NOT NULL;
 
--- Whatever has a queue of its own in a session. One that has left stays as a tombstone, so that its holder is told why.
+-- A client of a session, with a queue of its own. Once ended, it stays as a tombstone, so that its holder learns why.
 CREATE TABLE client (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id  INTEGER NOT NULL REFERENCES session (id),
     name        TEXT NOT NULL,
     secret_hash BLOB NOT NULL,              -- SHA-256
-    start       INTEGER NOT NULL,           -- the queue holds events past this one
-    begun       INTEGER NOT NULL DEFAULT 0, -- flag: the start is settled: a snapshot was taken, or the queue read
-    cursor      INTEGER NOT NULL,           -- the last event acknowledged
+    start       INTEGER NOT NULL,           -- the queue begins after this event
+    begun       INTEGER NOT NULL DEFAULT 0, -- flag: the start is fixed, because a snapshot or the queue was read
+    cursor      INTEGER NOT NULL,           -- the last event that was acknowledged
     created_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL,
-    expires_at  INTEGER NOT NULL,           -- the end of its lifetime, used or not
+    expires_at  INTEGER NOT NULL,           -- the end of its lifetime, even if it is in use
     ended_at    INTEGER,
     end_reason  TEXT,
-    address     TEXT,                       -- the address it was let in from
-    unpresented INTEGER,                    -- since when its secret is out and was never presented
-    grant_id    INTEGER REFERENCES app_grant (id), -- what it acts by, its secret being nobody's; NULL: a cookie
-    key         INTEGER NOT NULL DEFAULT 0, -- flag: an API key's bot, which is no device
+    address     TEXT,                       -- the address that it logged in from
+    unpresented INTEGER,                    -- when its secret was issued; NULL: the secret has been used since
+    grant_id    INTEGER REFERENCES app_grant (id), -- the grant that it acts by (nobody has its secret); NULL: it acts by a cookie
+    key         INTEGER NOT NULL DEFAULT 0, -- flag: it is the client of an API key, and not a device
     warned      INTEGER NOT NULL DEFAULT 0, -- flag: its session was told that its lifetime is about to end
-    area        INTEGER                     -- the network it was last used from (model::Area); NULL: that of the address
+    area        INTEGER                     -- the network that it was last used from (model::Area); NULL: the network of the address
 ) STRICT;
 CREATE UNIQUE INDEX client_by_secret ON client (secret_hash);
 CREATE INDEX client_of_session ON client (session_id);
@@ -119,7 +119,7 @@ CREATE TABLE channel (
     folded_name  TEXT NOT NULL,
     created_at   INTEGER NOT NULL,
     ended_at     INTEGER,
-    modes        TEXT NOT NULL,             -- letters of the flags that are set
+    modes        TEXT NOT NULL,             -- the letters of the flags that are set
     key          TEXT,
     member_limit INTEGER,
     topic        TEXT,
@@ -129,23 +129,23 @@ CREATE TABLE channel (
 CREATE UNIQUE INDEX channel_by_name ON channel (folded_name) WHERE ended_at IS NULL;
 CREATE INDEX channel_ended ON channel (ended_at) WHERE ended_at IS NOT NULL;
 
--- While a channel was +H, as intervals of event ids, both ends within. They end with the channel.
+-- The times when a channel was +H, as intervals of event ids that include both ends. They are deleted with the channel.
 CREATE TABLE channel_history (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
     since      INTEGER NOT NULL,
-    until      INTEGER,                     -- NULL while it is set
+    until      INTEGER,                     -- NULL: the channel is +H now
     PRIMARY KEY (channel_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX channel_history_closed ON channel_history (until) WHERE until IS NOT NULL;
 
--- A live session's stay on a channel, as an interval of event ids, both ends within.
+-- A live session's stays on channels, as intervals of event ids that include both ends.
 CREATE TABLE membership (
     session_id INTEGER NOT NULL REFERENCES session (id),
     channel_id INTEGER NOT NULL REFERENCES channel (id),
     since      INTEGER NOT NULL,
-    until      INTEGER,                     -- NULL while it lasts
-    op         INTEGER NOT NULL DEFAULT 0,  -- flag: it is an operator
-    voice      INTEGER NOT NULL DEFAULT 0,  -- flag: it has voice
+    until      INTEGER,                     -- NULL: the session is on the channel now
+    op         INTEGER NOT NULL DEFAULT 0,  -- flag: the session is a channel operator
+    voice      INTEGER NOT NULL DEFAULT 0,  -- flag: the session has voice
     PRIMARY KEY (session_id, channel_id, since)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX membership_of_channel ON membership (channel_id, session_id) WHERE until IS NULL;
@@ -163,12 +163,12 @@ CREATE TABLE ban (
     mask        TEXT NOT NULL,
     set_by      TEXT NOT NULL,
     set_at      INTEGER NOT NULL,
-    bound_session INTEGER,                  -- of a mask made of a nick: the session that it matches, whatever nick that takes
+    bound_session INTEGER,                  -- if the mask is a nick: the session that it matches, even under another nick
     PRIMARY KEY (channel_id, folded_mask)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ban_bound ON ban (bound_session) WHERE bound_session IS NOT NULL;
 
--- Whose direct messages and invitations a session never receives.
+-- The masks that a session silences. It receives no direct messages or invitations from senders that match.
 CREATE TABLE silence (
     session_id  INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     folded_mask TEXT NOT NULL,
@@ -181,8 +181,8 @@ CREATE INDEX silence_bound ON silence (bound_session) WHERE bound_session IS NOT
 CREATE TABLE invite (
     channel_id INTEGER NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-    silenced   INTEGER NOT NULL DEFAULT 0,  -- flag: by somebody whom the session silences; it is not told of it
-    since      INTEGER NOT NULL DEFAULT 0,  -- the last event before it
+    silenced   INTEGER NOT NULL DEFAULT 0,  -- flag: the session silences the inviter, and is not told of the invitation
+    since      INTEGER NOT NULL DEFAULT 0,  -- the last event before the invitation
     PRIMARY KEY (channel_id, session_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invite_of_session ON invite (session_id, silenced, since);
@@ -197,24 +197,24 @@ CREATE TABLE read_marker (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX read_marker_of_target ON read_marker (target_id);
 
--- A conversation by direct messages, as one of its two sessions has it.
+-- A conversation by direct messages, from the view of one of its two sessions.
 CREATE TABLE conversation (
     session_id INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     other_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     wrote      INTEGER NOT NULL,            -- flag: the session has written to the other
-    unread     INTEGER NOT NULL,            -- flag: it has not read all that the other wrote
-    last       INTEGER NOT NULL,            -- the last message, whoever of the two wrote it; 0: none yet
-    read       INTEGER NOT NULL,            -- how far the session has read
-    written    INTEGER NOT NULL DEFAULT 0,  -- the last message that the session itself wrote; 0: none
+    unread     INTEGER NOT NULL,            -- flag: some messages of the other are unread
+    last       INTEGER NOT NULL,            -- the last message of either session; 0: none
+    read       INTEGER NOT NULL,            -- the session's read marker
+    written    INTEGER NOT NULL DEFAULT 0,  -- the last message of this session; 0: none
     PRIMARY KEY (session_id, other_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX conversation_in_order ON conversation (session_id, wrote, unread, last);
 CREATE INDEX conversation_of_other ON conversation (other_id);
 
--- What is known of the log as a whole: one row.
+-- The state of the log: one row.
 CREATE TABLE log (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
-    time       INTEGER NOT NULL,            -- of the last event ever, whether or not it is still there
+    time       INTEGER NOT NULL,            -- the time of the last event ever, even if it was removed
     head       INTEGER NOT NULL DEFAULT 0,  -- the id of that event; 0: there was none
     revocation INTEGER NOT NULL DEFAULT 0   -- the id of the last revocation ever; 0: there was none
 ) STRICT;
@@ -222,55 +222,55 @@ INSERT INTO log (one, time) VALUES (1, 0);
 
 -- The log: every event once, in one order.
 CREATE TABLE event (
-    id        INTEGER PRIMARY KEY,          -- the next one after log.head
-    time      INTEGER NOT NULL,             -- never less than that of the event before
+    id        INTEGER PRIMARY KEY,          -- the id after log.head
+    time      INTEGER NOT NULL,             -- never earlier than the time of the event before
     source    TEXT NOT NULL,
     command   TEXT NOT NULL,
-    params    TEXT NOT NULL,                -- each as it is, with a CR behind it
+    params    TEXT NOT NULL,                -- each parameter, followed by a CR
     targets   TEXT NOT NULL,                -- a JSON array of target ids, for retention
-    sender    INTEGER,                      -- of a message (PRIVMSG, NOTICE): the session that sent it
-    recipient INTEGER,                      -- of a direct one: the session it went to
-    client_id INTEGER,                      -- the client whose command it came from
+    sender    INTEGER,                      -- PRIVMSG and NOTICE: the session that sent it
+    recipient INTEGER,                      -- direct messages: the session that received it
+    client_id INTEGER,                      -- the client whose command caused it
     label     TEXT,
-    app       TEXT,                         -- the name of the app through whose grant it came
-    channel   INTEGER,                      -- of a message to a channel: that channel
-    others    INTEGER,                      -- and the last message there before it that another session sent; 0: none
-    silenced_by INTEGER,                    -- of a direct message whose recipient silences its sender: that recipient
-    clock       INTEGER,                    -- what the clock said, where that was earlier than the time
-    words       INTEGER                     -- of a message: a filter of its words; NULL: it has none
+    app       TEXT,                         -- the name of the app, if the client acted by a grant
+    channel   INTEGER,                      -- messages to a channel: the channel
+    others    INTEGER,                      -- messages to a channel: the last message before it from another session; 0: none
+    silenced_by INTEGER,                    -- direct messages: the recipient, if it silences the sender
+    clock       INTEGER,                    -- the clock's time, if it was earlier than the time of the event
+    words       INTEGER                     -- messages: a filter of the words; NULL: the text has no words
 ) STRICT;
 CREATE INDEX event_exchange ON event (sender, recipient, id, words) WHERE recipient IS NOT NULL;
 CREATE INDEX event_silenced ON event (sender, silenced_by, id) WHERE silenced_by IS NOT NULL;
 CREATE INDEX event_said ON event (channel, id, sender, others, words) WHERE channel IS NOT NULL;
 
--- Where an event is addressed: one row per target, however many receive it.
+-- The targets of an event: one row per target, however many sessions receive it.
 CREATE TABLE address (
     target_id INTEGER NOT NULL,
     event_id  INTEGER NOT NULL,
     PRIMARY KEY (target_id, event_id)
 ) STRICT, WITHOUT ROWID;
 
--- Targets that may have events which nobody can read any more, until somebody has looked.
+-- Targets that may have events which no session can read any more. Maintenance checks them and deletes the rows.
 CREATE TABLE sweep (
     target_id INTEGER PRIMARY KEY
 ) STRICT;
 
--- What a labelled command was answered, so that sending it again has no second effect.
+-- The answers to labelled commands, so that a repeated command has no second effect.
 CREATE TABLE label (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     client_id INTEGER NOT NULL REFERENCES client (id) ON DELETE CASCADE,
     label     TEXT NOT NULL,
-    command   BLOB NOT NULL,                -- SHA-256 of the command; of PASS, of the verb alone
-    answer    TEXT NOT NULL,                -- texts as in event.params
+    command   BLOB NOT NULL,                -- SHA-256 of the command; for PASS, of the verb alone
+    answer    TEXT NOT NULL,                -- texts are written as in event.params
     time      INTEGER NOT NULL,
     UNIQUE (client_id, label)
 ) STRICT;
 CREATE INDEX label_of_client ON label (client_id, id);
 CREATE INDEX label_time ON label (time);
 
--- The ends of grants, and of single access tokens, in commit order, for resource servers that cache.
+-- The ends of grants and of single access tokens, in commit order, for resource servers that cache tokens.
 CREATE TABLE revocation (
-    id       INTEGER PRIMARY KEY,               -- the next one after log.revocation
+    id       INTEGER PRIMARY KEY,               -- the id after log.revocation
     grant_id INTEGER NOT NULL,
     reason   TEXT NOT NULL,
     time     INTEGER NOT NULL,
@@ -278,57 +278,57 @@ CREATE TABLE revocation (
 ) STRICT;
 CREATE INDEX revocation_time ON revocation (time);
 
--- Authorization codes: one use each, and kept for a while after, because a replay revokes what the first use issued.
+-- Authorization codes. Each works once. It is kept for a while, because a second use revokes what the first use issued.
 CREATE TABLE authorization_code (
     secret_hash  BLOB PRIMARY KEY,              -- SHA-256
     app_id       INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
     session_id   INTEGER NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     client_id    INTEGER NOT NULL,              -- the session's client that approved
     scope        TEXT NOT NULL,
-    res          TEXT,                          -- a JSON array of the channels it is confined to; NULL: all
-    redirect_uri TEXT,                          -- as the request gave it; NULL: it gave none
+    res          TEXT,                          -- a JSON array of the channels that it is restricted to; NULL: all channels
+    redirect_uri TEXT,                          -- the request's redirect_uri; NULL: the request had none
     challenge    TEXT NOT NULL,                 -- S256 of the verifier
-    grant_id     INTEGER REFERENCES app_grant (id) ON DELETE CASCADE, -- the grant it joins; once used, the one it issued from
+    grant_id     INTEGER REFERENCES app_grant (id) ON DELETE CASCADE, -- the existing grant that it extends; once used, the grant of its tokens
     expires_at   INTEGER NOT NULL,
     used_at      INTEGER,
-    began        INTEGER NOT NULL DEFAULT 0     -- flag: its first use made the grant
+    began        INTEGER NOT NULL DEFAULT 0     -- flag: its first use created the grant
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX authorization_code_of_app ON authorization_code (app_id);
 CREATE INDEX authorization_code_of_session ON authorization_code (session_id);
 CREATE INDEX authorization_code_of_grant ON authorization_code (grant_id) WHERE grant_id IS NOT NULL;
 CREATE INDEX authorization_code_expiring ON authorization_code (expires_at);
 
--- Device codes, each beside the user code that is typed for it.
+-- Device codes, each with the user code that a user types for it.
 CREATE TABLE device_code (
     secret_hash BLOB PRIMARY KEY,               -- SHA-256
-    user_code   BLOB NOT NULL,                  -- an HMAC with a key that is not in here: the code itself is short
+    user_code   BLOB NOT NULL,                  -- an HMAC under a key that is not in the database, because the code itself is short
     app_id      INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
     scope       TEXT NOT NULL,
-    address     TEXT NOT NULL,                  -- the address that asked for it
+    address     TEXT NOT NULL,                  -- the address that requested it
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
-    interval    INTEGER NOT NULL,               -- milliseconds between two polls, at least
+    interval    INTEGER NOT NULL,               -- the shortest time between two polls, in milliseconds
     polled_at   INTEGER,
     denied      INTEGER NOT NULL DEFAULT 0, -- flag: the session denied it
     session_id  INTEGER REFERENCES session (id) ON DELETE CASCADE, -- the session that approved it
-    client_id   INTEGER,                        -- and the client of it that did
-    res         TEXT,                           -- a JSON array of the channels it was confined to; NULL: all
-    key         TEXT                            -- the key of the user code's HMAC
+    client_id   INTEGER,                        -- the client that approved it
+    res         TEXT,                           -- a JSON array of the channels that it is restricted to; NULL: all channels
+    key         TEXT                            -- the id of the HMAC's key
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX device_code_by_user_code ON device_code (user_code);
 CREATE INDEX device_code_of_app ON device_code (app_id, address);
 CREATE INDEX device_code_of_session ON device_code (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX device_code_expiring ON device_code (expires_at);
 
--- The key files that are this database's, by their fingerprints: one, and during a rotation the one before.
+-- The fingerprints of the key files that this database accepts: one, and during a rotation also the previous one.
 CREATE TABLE key_file (
     fingerprint BLOB PRIMARY KEY,
-    lineage     TEXT NOT NULL,                  -- the same for a file and those that it is rotated to
-    generation  INTEGER NOT NULL,               -- how often it was rotated
-    until       INTEGER                         -- of the one before: when the next keys come into use
+    lineage     TEXT NOT NULL,                  -- the same for all key files that rotation made from one
+    generation  INTEGER NOT NULL,               -- the number of rotations before it
+    until       INTEGER                         -- the previous key file: when the next keys come into use
 ) STRICT, WITHOUT ROWID;
 
--- The tokens of live grants; those of an ended one are gone with it.
+-- The tokens of live grants. They are deleted when the grant ends.
 CREATE TABLE token (
     secret_hash   BLOB PRIMARY KEY,             -- SHA-256
     grant_id      INTEGER NOT NULL REFERENCES app_grant (id),
@@ -336,18 +336,19 @@ CREATE TABLE token (
     scope         TEXT NOT NULL,
     created_at    INTEGER NOT NULL,
     expires_at    INTEGER NOT NULL,
-    limit_at      INTEGER NOT NULL,             -- its end in any case, which no rotation moves
-    superseded_at INTEGER,                      -- of a refresh token: when it was exchanged for a pair of new tokens
+    limit_at      INTEGER NOT NULL,             -- its latest end, which no rotation extends
+    superseded_at INTEGER,                      -- a refresh token: when it was exchanged for a pair of new tokens
     code_hash     BLOB,                         -- the authorization code that it descends from; NULL: none
     parent        BLOB,                         -- the refresh token that it was issued for
-    derived_by    TEXT,                         -- of one that was exchanged: the key from which the pair was derived
-    settled_at    INTEGER                       -- and when a token of that pair was first presented
+    derived_by    TEXT,                         -- an exchanged refresh token: the key from which the pair was derived
+    settled_at    INTEGER                       -- an exchanged refresh token: when a token of the pair was first presented
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_of_grant ON token (grant_id);
 CREATE INDEX token_of_code ON token (code_hash) WHERE code_hash IS NOT NULL;
 CREATE INDEX token_expiring ON token (expires_at);
 
--- What happened to sessions, clients, keys and grants: append-only, by its own retention, without secrets or foreign keys.
+-- The audit log: what happened to sessions, clients, keys and grants. It is append-only, with a retention time of its own,
+-- and has no secrets and no foreign keys.
 CREATE TABLE audit (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     time       INTEGER NOT NULL,
@@ -359,6 +360,6 @@ CREATE TABLE audit (
     reason     TEXT,
     app        TEXT,                        -- the client_id of the app it is about
     channel    TEXT,                        -- the name of the channel it is about
-    count      INTEGER                      -- how many times it happened, where the line stands for more than one
+    count      INTEGER                      -- how many times it happened; NULL: once
 ) STRICT;
 CREATE INDEX audit_of_session ON audit (session_id, id);
