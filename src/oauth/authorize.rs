@@ -7,26 +7,19 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
-use super::{
-    approval::{self, Asked},
-    invalid_grant,
-    tokens::{self, Decision, GRANT_LIFE, Issued, Mint, TokenRequest},
-};
+use super::approval::{self, Asked};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{Arrival, Caller, ChannelName, EndReason, GrantId, RedirectUri, Scopes, Timestamp},
-    secret::{Kind, Secret, SecretHash, sha256},
-    session::{Core, LiveClient, lifecycle},
+    model::{Arrival, Caller, ChannelName, GrantId, RedirectUri, Scopes, Timestamp},
+    secret::{Kind, Secret},
+    session::{Core, LiveClient},
     store::{
-        Priority, Read, Write,
+        Priority, Read,
         app::{self, App},
-        app_grant::{self, Grant, NewGrant},
+        app_grant::{self, Grant},
         audit,
         authorization_code::{self, AuthorizationCode},
-        token,
     },
 };
 
@@ -234,7 +227,7 @@ fn require_live(tx: &Read, request: &Request) -> Result<App> {
 
 /// The existing grant that a code joins: the same scope and channels, for an app that can keep a
 /// secret. A public app never joins one.
-fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
+pub(super) fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Grant>> {
     if app.is_public() {
         return Ok(None);
     }
@@ -250,153 +243,4 @@ fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result<Option<Gra
     Ok(given
         .into_iter()
         .find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
-}
-
-/// What an app presents to redeem a code (RFC 6749 §4.1.3, RFC 7636 §4.5).
-#[derive(Clone, Debug)]
-pub struct Redemption {
-    /// The hash of the code.
-    pub code: SecretHash,
-    /// The redirect URI, if the app's first request gave one. The two must be equal.
-    pub redirect_uri: Option<String>,
-    /// The challenge that the presented verifier hashes to: [`challenge_of`] it.
-    pub challenge: String,
-}
-
-/// Issues tokens for a code. A code works once. If it comes back with the right redirect URI and
-/// verifier, two parties have it. The tokens that it issued then end (RFC 6749 §4.1.2), and so does
-/// the grant if the code created it. The session's devices are told once. Fails with
-/// `invalid_grant`, or with `unauthorized_client` if the app does not use the code flow.
-pub async fn redeem(core: &Core, request: TokenRequest, redemption: Redemption) -> Result<Issued> {
-    tokens::issue(core, request, move |tx, app, mint| {
-        exchange(tx, app, mint, &redemption)
-    })
-    .await
-}
-
-fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decision> {
-    if !app.has_code_flow() {
-        return Err(Error::new(
-            Code::UnauthorizedClient,
-            "this app has no redirect URI, so it cannot use the code flow",
-        ));
-    }
-    let code = authorization_code::find(tx, by.code)?
-        .filter(|code| code.app == app.id)
-        .ok_or_else(invalid_grant)?;
-    let joined = code
-        .grant
-        .map(|id| app_grant::get(tx, id))
-        .transpose()?
-        .flatten();
-    let subject = |grant: &Grant| Subject {
-        session: grant.session,
-        client: grant.client,
-        ..app.subject()
-    };
-    // Check first, and revoke only then. A stranger who has only seen a used code must not be able
-    // to end anything with it.
-    if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
-        return Err(invalid_grant());
-    }
-    if code.used {
-        if let Some(grant) = joined {
-            let ends = code.began || token::is_of_code(tx, by.code)?;
-            if ends {
-                mint.report_reuse(tx, app, &grant)?;
-            }
-            if code.began {
-                lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.now)?;
-            } else {
-                lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.now)?;
-            }
-        }
-        // An error would roll back what was recorded, so the transaction succeeds with a refusal.
-        return Ok(Err(invalid_grant()));
-    }
-    if mint.due >= code.expires_at {
-        return Err(invalid_grant());
-    }
-    let again = mint.due.plus(GRANT_LIFE);
-    let (grant, limit_at, stood) = match (code.grant, joined) {
-        // The session was not asked again, so the grant keeps its old limit.
-        (Some(_), joined) => {
-            let grant = joined.ok_or_else(invalid_grant)?;
-            let limit_at = grant.limit_at.ok_or_else(invalid_grant)?;
-            (grant, limit_at, true)
-        }
-        (None, _) => match standing(tx, app, &code)? {
-            Some(grant) => {
-                mint.prolong(tx, &grant, Some(again))?;
-                app_grant::consent_again(tx, grant.id, again)?;
-                (grant, again, true)
-            }
-            None => {
-                let new = NewGrant {
-                    session: Some(code.session),
-                    scope: code.scope,
-                    res: code.res.clone(),
-                    limit_at: Some(again),
-                };
-                (mint.begin(tx, app, code.session, &new)?, again, false)
-            }
-        },
-    };
-    if stood {
-        audit::record(tx, Action::GrantJoined, &subject(&grant), mint.now)?;
-    }
-    authorization_code::note_used(tx, by.code, grant.id, !stood, mint.now)?;
-    let minted = mint.pair(tx, &grant, code.scope, code.scope, limit_at)?;
-    mint.descend_from(tx, by.code)?;
-    Ok(Ok(minted))
-}
-
-/// The S256 challenge of a verifier (RFC 7636 §4.2). A malformed verifier gives the empty string,
-/// which matches no challenge.
-pub fn challenge_of(verifier: &str) -> String {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(unreserved) {
-        return String::new();
-    }
-    URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()))
-}
-
-/// Fails with `malformed_request` unless this is an S256 challenge: 256 bits in base64url.
-pub fn require_challenge(challenge: &str) -> Result<()> {
-    let bits = URL_SAFE_NO_PAD
-        .decode(challenge)
-        .is_ok_and(|bits| bits.len() == 32);
-    if bits {
-        Ok(())
-    } else {
-        Err(Error::malformed(
-            "the code_challenge must be that of S256: 43 characters of base64url",
-        ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_verifier_is_hashed_as_the_rfc_does_it() {
-        // RFC 7636 appendix B.
-        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(
-            challenge_of(verifier),
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        );
-        require_challenge(&challenge_of(verifier)).unwrap();
-        for bad in [
-            "",
-            "short",
-            &"x".repeat(42),
-            &"x".repeat(129),
-            &format!("{} ", "x".repeat(43)),
-        ] {
-            assert_eq!(challenge_of(bad), "", "{bad:?}");
-            require_challenge(bad).unwrap_err();
-        }
-    }
 }

@@ -1,7 +1,10 @@
 //! Tokens for an app's own credentials (RFC 6749 §4.4). An API key acts as the session that owns
 //! it. An operator's app acts for itself.
 
-use super::tokens::{self, Issued, Mint, TokenRequest};
+use super::{
+    mint::Mint,
+    tokens::{self, Issued, TokenRequest},
+};
 use crate::{
     error::{Code, Error, Result},
     model::{GrantId, Scopes},

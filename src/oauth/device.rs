@@ -7,7 +7,8 @@ use super::{
     Credentials, access_denied,
     approval::{self, Asked},
     authenticate, invalid_client, invalid_grant,
-    tokens::{self, GRANT_LIFE, Issued, Mint, TokenRequest},
+    mint::{self, GRANT_LIFE, Mint},
+    tokens::{self, Issued, TokenRequest},
 };
 use crate::{
     audit::{Action, Subject},
@@ -286,7 +287,7 @@ pub async fn issue(core: &Core, request: TokenRequest, presented: SecretHash) ->
     .await
 }
 
-fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<tokens::Decision> {
+fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<mint::Decision> {
     require_flow(app)?;
     let code = device_code::find(tx, presented)?
         .filter(|code| code.app == app.id)

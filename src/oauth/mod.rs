@@ -26,7 +26,7 @@ use crate::{
 pub mod approval;
 /// The operator's apps: register, list, rotate, remove.
 pub mod apps;
-/// The authorization code flow (RFC 6749 §4.1) with PKCE (RFC 7636).
+/// The authorization code flow (RFC 6749 §4.1): the request, and what the session answers.
 pub mod authorize;
 /// Tokens for an app's own credentials (RFC 6749 §4.4).
 pub mod client_credentials;
@@ -34,15 +34,24 @@ pub mod client_credentials;
 pub mod device;
 /// Grants as their session, the operator and their app see them.
 pub mod grants;
+/// Introspecting a token (RFC 7662).
+pub mod introspect;
 /// API keys, which a session owns.
 pub mod keys;
+mod mint;
+/// Proof Key for Code Exchange (RFC 7636).
+pub mod pkce;
 mod proof;
+/// Tokens for an authorization code (RFC 6749 §4.1.3).
+pub mod redeem;
 /// New tokens for a refresh token (RFC 6749 §6).
 pub mod refresh;
 mod revocation_feed;
 /// The feed of ended grants that resource servers follow.
 pub mod revocations;
-/// Issuing, introspecting and revoking tokens.
+/// Revoking a token (RFC 7009).
+pub mod revoke;
+/// Issuing tokens: what all token requests share.
 pub mod tokens;
 
 pub use proof::Proof;

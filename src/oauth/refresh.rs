@@ -7,7 +7,8 @@
 
 use super::{
     invalid_grant,
-    tokens::{self, Issued, Mint, Minted, TokenRequest},
+    mint::{Mint, Minted},
+    tokens::{self, Issued, TokenRequest},
 };
 use crate::{
     audit::Action,

@@ -23,6 +23,7 @@ use crate::{
     oauth::{
         self,
         authorize::{self, Asking, Request},
+        pkce,
     },
     secret::Secret,
 };
@@ -169,7 +170,7 @@ fn rest(params: &FormFields, asking: &Asking) -> Result<(Scopes, String, bool)> 
     if params.only("code_challenge_method")? != Some("S256") {
         return Err(Error::malformed("the code_challenge_method must be S256"));
     }
-    authorize::require_challenge(challenge)?;
+    pkce::require_challenge(challenge)?;
     let scope = oauth::approval::scope(
         &asking.app,
         params.only("scope")?.map(Scopes::parse).transpose()?,

@@ -27,10 +27,10 @@ use crate::{
     },
     model::{ChannelName, Scopes},
     oauth::{
-        self, Shown,
-        authorize::{self, Redemption},
-        client_credentials, device, refresh,
-        tokens::{self, Issued, TokenRequest},
+        self, Shown, client_credentials, device, introspect, pkce,
+        redeem::{self, Redemption},
+        refresh, revoke,
+        tokens::{Issued, TokenRequest},
     },
     secret::SecretHash,
 };
@@ -214,9 +214,9 @@ async fn by_grant_type(
             let redemption = Redemption {
                 code: SecretHash::of(form.required("code")?),
                 redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
-                challenge: authorize::challenge_of(form.required("code_verifier")?),
+                challenge: pkce::challenge_of(form.required("code_verifier")?),
             };
-            authorize::redeem(&server.core, request, redemption).await
+            redeem::redeem(&server.core, request, redemption).await
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
@@ -302,7 +302,7 @@ async fn look_into(
     let proof = by.clone();
     let attempt = async {
         let (now, due) = (server.clock.now(), server.clock.due());
-        tokens::introspect(&server.core, proof, named?, presented?, now, due).await
+        introspect::introspect(&server.core, proof, named?, presented?, now, due).await
     };
     let Some(found) = rate_limits::app_call(server, address, by, Shown::Nothing, attempt).await?
     else {
@@ -349,7 +349,7 @@ pub async fn revoke(
         let asking =
             oauth::authenticate(&server.core, form.credentials.clone(), server.clock.due()).await?;
         let public = asking.is_public();
-        let revoked = tokens::revoke(&server.core, asking, presented, server.clock.now()).await?;
+        let revoked = revoke::revoke(&server.core, asking, presented, server.clock.now()).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }
