@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     chat::{
-        channel_list::{ChannelList, Latest},
+        channel_list::{ChannelList, latest::Latest},
         delivery::hub::Hub,
         lookalikes::Lookalikes,
     },

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::channel_list::{ChannelList, From};
+use crate::chat::channel_list::{ChannelList, PageStart};
 
 /// The most rendered pages that are kept, and the most bytes of all of them. Any further page is
 /// rendered for its caller alone.
@@ -55,7 +55,7 @@ struct Rendered {
 }
 
 /// The key of a page: where it begins, its length, and the text that names must contain.
-pub type Asked = (From, usize, String);
+pub type Asked = (PageStart, usize, String);
 
 impl ChannelListCache {
     /// A rendered page, and whether it is kept.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    chat::channel_list::From,
+    chat::channel_list::PageStart,
     error::{Error, Result},
     http::{
         api::channel_list_cache::Page,
@@ -48,7 +48,7 @@ pub async fn list(
     let from = params
         .after
         .as_deref()
-        .map_or(Ok(From::Largest), From::parse)?;
+        .map_or(Ok(PageStart::Largest), PageStart::parse)?;
     let limit = number("limit", params.limit.as_deref(), 1..=500, 100)?;
     let matching = params.matching.unwrap_or_default();
     if matching.len() > CHANNEL_LIMIT {
