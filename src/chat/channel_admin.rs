@@ -24,7 +24,7 @@ const ENDED: &str = "the server's operator ended this channel";
 
 /// A channel as the operator sees it.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ChannelDetails {
     /// The channel.
     pub channel: Channel,
     /// All its members.
@@ -35,7 +35,7 @@ pub struct Shown {
 
 impl Chat {
     /// A live channel, its members and its bans. It fails with `no_such_channel`.
-    pub async fn channel(&self, name: ChannelName) -> Result<Shown> {
+    pub async fn channel(&self, name: ChannelName) -> Result<ChannelDetails> {
         self.core
             .store
             .read(move |tx| {
@@ -44,7 +44,7 @@ impl Chat {
                     membership::of_channel(tx, channel.id)?,
                     ban::list(tx, channel.id)?,
                 );
-                Ok(Shown {
+                Ok(ChannelDetails {
                     channel,
                     members,
                     bans,

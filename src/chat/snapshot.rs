@@ -56,12 +56,14 @@ impl Chat {
         // Both are read before the transaction begins. A change that the transaction may not have
         // seen counts as one more.
         let (begun, changes) = (live.begun(), live.changes());
-        let snapshot = self.look_at(live.caller).await?;
+        let snapshot = self.read_in_transaction(live.caller).await?;
         if acknowledges && !begun {
             match self.begin_queue(live, snapshot.cursor).await {
                 // Two first snapshots came at the same time, and the other one began the queue past
                 // what this one shows.
-                Ok(start) if start > snapshot.cursor => return self.look_at(live.caller).await,
+                Ok(start) if start > snapshot.cursor => {
+                    return self.read_in_transaction(live.caller).await;
+                }
                 Ok(_) => {}
                 // Not even the disk's reserve is left. The next snapshot begins the queue; until
                 // then the queue also shows earlier events.
@@ -77,7 +79,7 @@ impl Chat {
         Ok(snapshot)
     }
 
-    async fn look_at(&self, caller: Caller) -> Result<Snapshot> {
+    async fn read_in_transaction(&self, caller: Caller) -> Result<Snapshot> {
         self.core.read_as(caller, move |tx| read(tx, caller)).await
     }
 

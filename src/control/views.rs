@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use crate::{
-    chat::channel_admin::Shown,
+    chat::channel_admin::ChannelDetails,
     model::ClientView,
     oauth::grants::Standing,
     store::{
@@ -86,7 +86,7 @@ pub fn sessions(sessions: &[Overview]) -> Table {
 }
 
 /// The table of one channel, with its key.
-pub fn channel(shown: &Shown) -> Table {
+pub fn channel(shown: &ChannelDetails) -> Table {
     Table::of(
         std::slice::from_ref(shown),
         &[

@@ -33,7 +33,7 @@ pub fn session_id(text: &str) -> Result<SessionId> {
 
 /// Parses each item of a list by itself and drops repetitions. Fails with `too_many_targets` past
 /// [`MAX_TARGETS`].
-pub(super) fn each<I, T, E: Into<Error>>(
+pub(super) fn parse_each<I, T, E: Into<Error>>(
     items: impl Iterator<Item = I>,
     parse: impl Fn(I) -> Result<T, E>,
     folded: impl Fn(&T) -> String,
@@ -55,7 +55,7 @@ pub(super) fn each<I, T, E: Into<Error>>(
 
 /// Parses a list of channels that are not about to be created.
 pub(super) fn channels(names: &str) -> Result<TargetResults<ChannelName>> {
-    each(names.split(','), existing_channel, ChannelName::folded)
+    parse_each(names.split(','), existing_channel, ChannelName::folded)
 }
 
 /// Parses the name of a channel that is not about to be created. A name that no channel can have

@@ -19,7 +19,7 @@ pub struct Request {
     /// The request in the form by which a repeated label is compared: the addressed session if
     /// there is one, the verb in upper case and the parameters, separated by NUL. For PASS, the
     /// parameters are left out.
-    pub said: String,
+    pub canonical: String,
 }
 
 impl Request {
@@ -40,29 +40,29 @@ impl Request {
             return Err(Error::new(Code::NeedMoreParams, detail).about(verb.name));
         }
         let command = (verb.parse)(&message.params)?.addressed(message.to)?;
-        let mut said = verb.name.to_owned();
+        let mut canonical = verb.name.to_owned();
         if let Some(to) = message.to {
-            said.insert_str(0, &format!("{to}\0"));
+            canonical.insert_str(0, &format!("{to}\0"));
         }
         if !matches!(command, Command::Pass(_)) {
             for param in &message.params {
                 // No parameter contains NUL, so it separates them.
-                said.push('\0');
-                said.push_str(param);
+                canonical.push('\0');
+                canonical.push_str(param);
             }
         }
         Ok(Self {
             label: message.label,
             verb,
             command,
-            said,
+            canonical,
         })
     }
 
     /// Whether the command is a single transaction. The next command may then be queued behind it
     /// without waiting for its result.
     pub fn is_one_write(&self) -> bool {
-        !self.verb.reads && !matches!(self.command, Command::Pass(_))
+        !self.verb.read_only && !matches!(self.command, Command::Pass(_))
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_a_verb_reads_only_asks() {
-        for verb in verbs().filter(|verb| verb.reads) {
+        for verb in verbs().filter(|verb| verb.read_only) {
             let args = vec!["#c".to_owned(); verb.min_params.max(1)];
             if let Ok(command) = (verb.parse)(&args) {
                 assert!(

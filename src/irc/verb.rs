@@ -13,7 +13,7 @@ pub struct Verb<C: 'static> {
     /// What a caller needs.
     pub requires: Requirement,
     /// Whether the verb never changes the store, so that it can run on a read-only connection.
-    pub reads: bool,
+    pub read_only: bool,
     /// The syntax that help and errors show.
     pub syntax: &'static str,
     /// What the verb does, for help.
@@ -34,5 +34,5 @@ pub trait ChangeInfo {
 
     /// Whether it only takes something away, so that a full disk need not refuse it.
     /// `answer_is_kept` says whether its answer will be stored.
-    fn ends(&self, answer_is_kept: bool) -> bool;
+    fn only_removes(&self, answer_is_kept: bool) -> bool;
 }

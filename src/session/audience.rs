@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The session's channels and the session itself.
-pub fn around(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
+pub fn own_targets(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
     let channels = membership::channels_of(tx, session)?;
     Ok(channels
         .into_iter()
@@ -28,7 +28,7 @@ pub fn around(tx: &Read, session: SessionId) -> Result<Vec<TargetId>> {
 /// Sessions that only wrote to this one are not told. Sessions that this one silences are not told
 /// either.
 pub fn of(tx: &Read, session: &Session) -> Result<Vec<TargetId>> {
-    let mut targets = around(tx, session.id)?;
+    let mut targets = own_targets(tx, session.id)?;
     let silenced = Silenced::by(tx, session.id)?;
     let mut contacts = 0;
     for contact in conversation::written_to(tx, session.id)? {

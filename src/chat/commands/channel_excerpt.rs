@@ -101,11 +101,11 @@ impl Chat {
             return Ok(None);
         };
         let known = label.cloned();
-        let look = move |tx: &Read| match Label::answered(known.as_ref(), tx, caller)? {
+        let read = move |tx: &Read| match Label::answered(known.as_ref(), tx, caller)? {
             Some(first) => Ok(Some((true, first))),
             None => Ok(all_joined(tx, caller, names)?.map(|answer| (false, answer))),
         };
-        let Some((answered, short)) = self.core.read_as(caller, look).await? else {
+        let Some((answered, short)) = self.core.read_as(caller, read).await? else {
             return Ok(None);
         };
         let answer = self.complete(caller, short.clone()).await?;

@@ -93,7 +93,7 @@ impl<'a> CommandContext<'a> {
         params: &[&dyn Display],
         targets: &[TargetId],
     ) -> Result<EventId> {
-        let id = log::append(self.tx, self.draft(command, params), targets)?;
+        let id = log::append(self.tx, self.new_event(command, params), targets)?;
         self.answer.ids.push(id);
         Ok(id)
     }
@@ -106,17 +106,17 @@ impl<'a> CommandContext<'a> {
         params: &[&dyn Display],
         targets: &[TargetId],
     ) -> Result<EventId> {
-        let draft = NewEvent {
+        let event = NewEvent {
             message: Some((self.caller.session, to)),
-            ..self.draft(command, params)
+            ..self.new_event(command, params)
         };
-        let id = log::append(self.tx, draft, targets)?;
+        let id = log::append(self.tx, event, targets)?;
         self.answer.ids.push(id);
         Ok(id)
     }
 
     /// An event of this session that is not in the log yet.
-    pub fn draft(&self, command: &'static str, params: &[&dyn Display]) -> NewEvent<'_> {
+    pub fn new_event(&self, command: &'static str, params: &[&dyn Display]) -> NewEvent<'_> {
         NewEvent {
             time: self.now,
             source: self.session.nick.as_str(),
@@ -141,9 +141,9 @@ impl<'a> CommandContext<'a> {
 
     /// The session's channels and the session itself. It fails with `insufficient_scope` for a
     /// confined caller, whose actions must not be seen outside its grant.
-    pub fn around(&self) -> Result<Vec<TargetId>> {
+    pub fn own_targets(&self) -> Result<Vec<TargetId>> {
         self.visibility.require_unrestricted()?;
-        audience::around(self.tx, self.caller.session)
+        audience::own_targets(self.tx, self.caller.session)
     }
 
     /// Runs `command` for each target. Refused targets become error numerics among the replies. If

@@ -41,7 +41,7 @@ impl Chat {
                 };
                 let answer = match slot {
                     // The answer must show what the requests before it have changed.
-                    Some(slot) if !request.verb.reads => {
+                    Some(slot) if !request.verb.read_only => {
                         self.query_in_order(slot, caller, query, label, now).await?
                     }
                     _ => self.query(caller, query, label, now).await?,
@@ -159,13 +159,13 @@ impl Chat {
         now: Timestamp,
     ) -> Result<Answer> {
         let known = label.clone();
-        let look = self.core.read_as(caller, move |tx| {
+        let read = self.core.read_as(caller, move |tx| {
             match Label::answered(known.as_ref(), tx, caller)? {
                 Some(answer) => Ok((true, answer)),
                 None => answer(tx, caller, &query).map(|answer| (false, answer)),
             }
         });
-        let (answered, answer) = look.await?;
+        let (answered, answer) = read.await?;
         let keeps = !answered && Label::has_room_for(&answer)?;
         let Some(label) = label.filter(|_| keeps) else {
             return Ok(answer);
@@ -206,7 +206,7 @@ impl Chat {
 /// no more of the reserve than a login.
 fn priority(change: &Change, label: Option<&Label>) -> Priority {
     match label {
-        _ if !change.info().ends(label.is_some()) => Priority::Ordinary,
+        _ if !change.info().only_removes(label.is_some()) => Priority::Ordinary,
         // A client that leaves keeps no labels.
         Some(_) if !change.is_quit() => Priority::Entry,
         _ => Priority::Essential,

@@ -23,11 +23,11 @@ pub fn join(
     let me = context.caller.session;
     context.visibility.require(name)?;
     let found = context.visibility.find_channel(name)?;
-    let on_it = match &found {
+    let is_member = match &found {
         Some(channel) => membership::get(context.tx, channel.id, me)?.is_some(),
         None => false,
     };
-    if let Some(channel) = found.as_ref().filter(|_| on_it) {
+    if let Some(channel) = found.as_ref().filter(|_| is_member) {
         return Ok(channel.clone());
     }
     if membership::channels_of(context.tx, me)?.len() >= context.limits.max_channels {
@@ -50,7 +50,7 @@ pub fn join(
         me,
         channel.id,
         first,
-        context.draft("JOIN", &[&channel.name]),
+        context.new_event("JOIN", &[&channel.name]),
     )?;
     context.answer.ids.push(id);
     if first && channel.modes.has(Flag::History) {

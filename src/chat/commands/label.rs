@@ -28,7 +28,7 @@ impl Label {
     pub fn of(request: &Request) -> Option<Self> {
         Some(Self {
             text: request.label.clone()?,
-            command: sha256(request.said.as_bytes()),
+            command: sha256(request.canonical.as_bytes()),
         })
     }
 

@@ -85,9 +85,9 @@ fn send(
     match target {
         Target::Channel(name) => {
             let channel = context.visibility.channel(name)?;
-            let on_it = may_speak(context, &channel)?;
+            let is_member = may_speak(context, &channel)?;
             let mut targets = vec![channel.id.into()];
-            if !on_it {
+            if !is_member {
                 // Without +n a session may speak from outside. The sender's own clients receive the
                 // message too.
                 targets.push(context.caller.session.into());

@@ -133,7 +133,7 @@ fn apply(
         ModeChange::Limit(None) => modes.limit.take().map(|_| (false, 'l', None)),
         ModeChange::Key(_) | ModeChange::Limit(_) => None,
         ModeChange::Op(nick, on) => {
-            let member = standing(context, channel, &nick)?;
+            let member = member_named(context, channel, &nick)?;
             if member.op == on {
                 return Ok(None);
             }
@@ -144,7 +144,7 @@ fn apply(
             Some((on, 'o', Some(member.nick.to_string())))
         }
         ModeChange::Voice(nick, on) => {
-            let member = standing(context, channel, &nick)?;
+            let member = member_named(context, channel, &nick)?;
             membership::set_voice(context.tx, channel.id, member.session, on)?;
             (member.voice != on).then(|| (on, 'v', Some(member.nick.to_string())))
         }
@@ -185,7 +185,7 @@ fn add_ban(context: &CommandContext, channel: &Channel, mask: Mask) -> Result<Op
     Ok(added.then(|| (true, 'b', Some(ban.mask.mask.as_str().to_owned()))))
 }
 
-fn standing(context: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Member> {
+fn member_named(context: &CommandContext, channel: &Channel, nick: &Nick) -> Result<Member> {
     let session = context.visibility.session(nick)?;
     membership::get(context.tx, channel.id, session.id)?
         .ok_or_else(|| not_in_channel(&session.nick, channel))

@@ -44,7 +44,7 @@ fn rename(context: &mut CommandContext, nick: Nick) -> Result<()> {
 /// AWAY: sets the away message, or removes it with `None`. It fails with `insufficient_scope` for a
 /// confined caller.
 fn away(context: &mut CommandContext, text: Option<&str>) -> Result<()> {
-    let targets = context.around()?;
+    let targets = context.own_targets()?;
     if context.session.away.as_deref() != text {
         session::set_away(context.tx, context.caller.session, text)?;
         match &text {

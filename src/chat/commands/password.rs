@@ -12,7 +12,7 @@ use crate::{
 
 /// How often a PASS is judged when other requests change the password while this one is being
 /// hashed.
-const JUDGED: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 impl Chat {
     /// PASS. Of a labelled PASS only the verb is stored. Whether a repeated PASS is the same one is
@@ -24,7 +24,7 @@ impl Chat {
         label: Option<Label>,
         arrival: Arrival,
     ) -> Result<Answer> {
-        for _ in 0..JUDGED {
+        for _ in 0..MAX_ATTEMPTS {
             let (answered, session) = self.known_answer(caller, label.clone()).await?;
             let stored = session.password_hash;
             if let Some(first) = answered {
@@ -60,11 +60,11 @@ impl Chat {
         caller: Caller,
         label: Option<Label>,
     ) -> Result<(Option<Answer>, session::Session)> {
-        let look = self.core.read_as(caller, move |tx| {
+        let read = self.core.read_as(caller, move |tx| {
             let answered = Label::answered(label.as_ref(), tx, caller)?;
             Ok((answered, session::get(tx, caller.session)?))
         });
-        look.await
+        read.await
     }
 }
 

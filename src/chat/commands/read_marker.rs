@@ -18,24 +18,24 @@ pub fn mark_read(
     id: EventId,
 ) -> Result<()> {
     log::require_issued(context.tx, id)?;
-    let marked = Marked::find(&context.visibility, &context.session, target, to)?;
+    let marker = MarkerTarget::find(&context.visibility, &context.session, target, to)?;
     let me = context.caller.session;
     // A missing marker is at 0.
-    if id.0 > 0 && marked.advance(context.tx, me, id)? {
-        let (name, own) = (&marked.name, [me.into()]);
-        match marked.place {
+    if id.0 > 0 && marker.advance(context.tx, me, id)? {
+        let (name, own) = (&marker.name, [me.into()]);
+        match marker.owner {
             // Another session may have its nick by now, so the event names the session too.
-            Place::Conversation { other, ended: true } => {
+            MarkerOwner::Conversation { other, ended: true } => {
                 context.emit("MARKREAD", &[name, &id, &other], &own)?
             }
             _ => context.emit("MARKREAD", &[name, &id], &own)?,
         };
     }
-    let mark = marked.get(context.tx, me)?;
+    let mark = marker.get(context.tx, me)?;
     context
         .answer
         .replies
-        .push(Reply::command("MARKREAD", &[&marked.name, &mark]));
+        .push(Reply::command("MARKREAD", &[&marker.name, &mark]));
     Ok(())
 }
 
@@ -46,25 +46,25 @@ pub fn show(
     target: &Target,
     to: Option<SessionId>,
 ) -> Result<Vec<Reply>> {
-    let marked = Marked::find(visibility, me, target, to)?;
+    let marker = MarkerTarget::find(visibility, me, target, to)?;
     Ok(vec![Reply::command(
         "MARKREAD",
-        &[&marked.name, &marked.get(visibility.tx, me.id)?],
+        &[&marker.name, &marker.get(visibility.tx, me.id)?],
     )])
 }
 
 /// What a read marker belongs to: a channel that the session is on, or a conversation.
-struct Marked {
+struct MarkerTarget {
     name: String,
-    place: Place,
+    owner: MarkerOwner,
 }
 
-enum Place {
+enum MarkerOwner {
     Channel(ChannelId),
     Conversation { other: SessionId, ended: bool },
 }
 
-impl Marked {
+impl MarkerTarget {
     /// Finds what a marker belongs to. `to` names a session instead of the one that has the nick
     /// now.
     fn find(
@@ -75,13 +75,13 @@ impl Marked {
     ) -> Result<Self> {
         if let Some(to) = to {
             let other = visibility.past_correspondent(to)?;
-            let place = Place::Conversation {
+            let owner = MarkerOwner::Conversation {
                 other: other.id,
                 ended: other.ended,
             };
             return Ok(Self {
                 name: other.nick.to_string(),
-                place,
+                owner,
             });
         }
         match target {
@@ -91,35 +91,35 @@ impl Marked {
                     .ok_or_else(|| Error::not_on_channel(&channel.name))?;
                 Ok(Self {
                     name: channel.name.to_string(),
-                    place: Place::Channel(channel.id),
+                    owner: MarkerOwner::Channel(channel.id),
                 })
             }
             Target::Nick(nick) => {
                 let other = visibility.correspondent(nick)?;
-                let place = Place::Conversation {
+                let owner = MarkerOwner::Conversation {
                     other: other.id,
                     ended: false,
                 };
                 Ok(Self {
                     name: other.nick.to_string(),
-                    place,
+                    owner,
                 })
             }
         }
     }
 
     fn get(&self, tx: &Read, me: SessionId) -> Result<EventId> {
-        match self.place {
-            Place::Channel(channel) => read_marker::get(tx, me, channel),
-            Place::Conversation { other, .. } => conversation::read_mark(tx, me, other),
+        match self.owner {
+            MarkerOwner::Channel(channel) => read_marker::get(tx, me, channel),
+            MarkerOwner::Conversation { other, .. } => conversation::read_mark(tx, me, other),
         }
     }
 
     /// Moves the marker forward. Returns whether it moved.
     fn advance(&self, tx: &Write, me: SessionId, to: EventId) -> Result<bool> {
-        match self.place {
-            Place::Channel(channel) => read_marker::advance(tx, me, channel, to),
-            Place::Conversation { other, .. } => conversation::advance(tx, me, other, to),
+        match self.owner {
+            MarkerOwner::Channel(channel) => read_marker::advance(tx, me, channel, to),
+            MarkerOwner::Conversation { other, .. } => conversation::advance(tx, me, other, to),
         }
     }
 }

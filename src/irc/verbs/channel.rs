@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     irc::{
-        params::{TargetResults, channels, each, existing_channel, length, reason, within},
+        params::{TargetResults, channels, existing_channel, length, parse_each, reason, within},
         reply::numerics,
         verb::{ChangeInfo, Verb},
     },
@@ -81,7 +81,7 @@ impl ChangeInfo for Change {
         }
     }
 
-    fn ends(&self, _answer_is_kept: bool) -> bool {
+    fn only_removes(&self, _answer_is_kept: bool) -> bool {
         match self {
             Self::Part { .. } | Self::Kick { .. } => true,
             Self::Join(_) | Self::Topic { .. } | Self::Invite { .. } => false,
@@ -93,15 +93,15 @@ impl ChangeInfo for Change {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "JOIN", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: join,
+        Verb { name: "JOIN", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: join,
                syntax: "JOIN <channel>{,<channel>} [<key>{,<key>}]", help: "joins channels, and creates those that do not exist" },
-        Verb { name: "PART", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: part,
+        Verb { name: "PART", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: part,
                syntax: "PART <channel>{,<channel>} [<reason>]", help: "leaves channels" },
-        Verb { name: "TOPIC", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: topic,
+        Verb { name: "TOPIC", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: topic,
                syntax: "TOPIC <channel> [<text>]", help: "shows or sets a channel's topic; an empty text removes it" },
-        Verb { name: "KICK", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), reads: false, parse: kick,
+        Verb { name: "KICK", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: kick,
                syntax: "KICK <channel> <nick>{,<nick>} [<reason>]", help: "removes users from a channel" },
-        Verb { name: "INVITE", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), reads: false, parse: invite,
+        Verb { name: "INVITE", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: invite,
                syntax: "INVITE <nick> <channel>", help: "invites a user to a channel" },
     ]
 }
@@ -113,7 +113,7 @@ fn join<C: From<Change>>(params: &[String]) -> Result<C> {
         let key = keys.next().filter(|key| !key.is_empty()).map(str::to_owned);
         (name, key)
     });
-    each(
+    parse_each(
         items,
         |(name, key)| ChannelName::parse(name).map(|name| (name, key)),
         |(name, _)| name.folded(),
@@ -146,7 +146,7 @@ fn topic<C: From<Query> + From<Change>>(params: &[String]) -> Result<C> {
 
 /// `KICK <channel> <nick>{,<nick>} [<reason>]`.
 fn kick<C: From<Change>>(params: &[String]) -> Result<C> {
-    let nicks = each(params[1].split(','), Nick::named, Nick::folded)?;
+    let nicks = parse_each(params[1].split(','), Nick::named, Nick::folded)?;
     let kick = Change::Kick {
         channel: existing_channel(&params[0])?,
         nicks,

@@ -32,7 +32,7 @@ impl ChangeInfo for Change {
         }
     }
 
-    fn ends(&self, _answer_is_kept: bool) -> bool {
+    fn only_removes(&self, _answer_is_kept: bool) -> bool {
         match self {
             Self::Quit(_) => true,
         }
@@ -43,11 +43,11 @@ impl ChangeInfo for Change {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "ACK", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ack,
+        Verb { name: "ACK", min_params: 1, requires: Requirement::AnyClient, read_only: true, parse: ack,
                syntax: "ACK <id>", help: "confirms that this client has received all events up to this id" },
-        Verb { name: "PING", min_params: 1, requires: Requirement::AnyClient, reads: true, parse: ping,
+        Verb { name: "PING", min_params: 1, requires: Requirement::AnyClient, read_only: true, parse: ping,
                syntax: "PING <token>", help: "gets a PONG with the same token" },
-        Verb { name: "QUIT", min_params: 0, requires: Requirement::AnyClient, reads: false, parse: quit,
+        Verb { name: "QUIT", min_params: 0, requires: Requirement::AnyClient, read_only: false, parse: quit,
                syntax: "QUIT [<reason>]", help: "logs this client out; the session ends with its last client" },
     ]
 }

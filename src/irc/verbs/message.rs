@@ -4,7 +4,7 @@ use crate::{
     error::{Code, Error, Result},
     irc::{
         mask::Mask,
-        params::{TargetResults, each, event_id, within},
+        params::{TargetResults, event_id, parse_each, within},
         reply::numerics,
         verb::{ChangeInfo, Verb},
     },
@@ -125,7 +125,7 @@ impl ChangeInfo for Change {
         }
     }
 
-    fn ends(&self, _answer_is_kept: bool) -> bool {
+    fn only_removes(&self, _answer_is_kept: bool) -> bool {
         match self {
             Self::Silence(_, on) => !on,
             Self::Privmsg { .. } | Self::Notice { .. } | Self::MarkRead { .. } => false,
@@ -137,13 +137,13 @@ impl ChangeInfo for Change {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "PRIVMSG", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: privmsg,
+        Verb { name: "PRIVMSG", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: privmsg,
                syntax: "PRIVMSG <target>{,<target>} <text>", help: "sends a message to channels and users" },
-        Verb { name: "NOTICE", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: notice,
+        Verb { name: "NOTICE", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: notice,
                syntax: "NOTICE <target>{,<target>} <text>", help: "sends a message that needs no answer; failures are not reported" },
-        Verb { name: "SILENCE", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: silence,
+        Verb { name: "SILENCE", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: silence,
                syntax: "SILENCE [+<mask>|-<mask>]", help: "blocks direct messages and invitations from senders that match a mask" },
-        Verb { name: "MARKREAD", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: mark_read,
+        Verb { name: "MARKREAD", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: mark_read,
                syntax: "MARKREAD <target> [<id>]", help: "moves the session's read marker forward, or shows it" },
     ]
 }
@@ -183,7 +183,7 @@ fn notice<C: From<Change>>(params: &[String]) -> Result<C> {
 }
 
 fn targets(names: &str) -> Result<TargetResults<Target>> {
-    each(names.split(','), Target::parse, Target::folded)
+    parse_each(names.split(','), Target::parse, Target::folded)
 }
 
 /// The text of a PRIVMSG or NOTICE. It must be visible, and within the limits of bytes and lines.

@@ -72,12 +72,12 @@ pub enum ModeChange {
 
 impl ModeChange {
     /// Whether this is a query, which changes nothing.
-    pub fn asks(&self) -> bool {
+    pub fn is_query(&self) -> bool {
         matches!(self, Self::ListBans)
     }
 
     /// Whether this only takes something away.
-    pub fn ends(&self) -> bool {
+    pub fn only_removes(&self) -> bool {
         match self {
             Self::Flag(_, on) | Self::Op(_, on) | Self::Voice(_, on) | Self::Ban(_, on) => !on,
             Self::Key(key) => key.is_none(),
@@ -100,12 +100,12 @@ impl ChangeInfo for Change {
         }
     }
 
-    fn ends(&self, answer_is_kept: bool) -> bool {
+    fn only_removes(&self, answer_is_kept: bool) -> bool {
         match self {
             Self::Modes { changes, .. } => changes.iter().all(|change| match change {
                 // With the answer, the list of bans would be stored.
                 ModeChange::ListBans => !answer_is_kept,
-                change => change.ends(),
+                change => change.only_removes(),
             }),
         }
     }
@@ -115,7 +115,7 @@ impl ChangeInfo for Change {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "MODE", min_params: 1, requires: Requirement::Scope(Scope::ChatModerate), reads: false, parse: mode,
+        Verb { name: "MODE", min_params: 1, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: mode,
                syntax: "MODE <channel> [<modes> [<parameter>…]]", help: "shows or changes a channel's modes" },
     ]
 }
@@ -137,7 +137,7 @@ fn mode<C: From<Query> + From<Change>>(params: &[String]) -> Result<C> {
             )?;
             Ok(if changes.is_empty() {
                 Query::Modes(channel).into()
-            } else if changes.iter().all(ModeChange::asks) {
+            } else if changes.iter().all(ModeChange::is_query) {
                 Query::Bans(channel).into()
             } else {
                 Change::Modes { channel, changes }.into()

@@ -34,7 +34,7 @@ impl ChangeInfo for Change {
         }
     }
 
-    fn ends(&self, _answer_is_kept: bool) -> bool {
+    fn only_removes(&self, _answer_is_kept: bool) -> bool {
         match self {
             Self::Nick(_) => false,
             Self::Away(text) => text.is_none(),
@@ -46,9 +46,9 @@ impl ChangeInfo for Change {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Change>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "NICK", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: nick,
+        Verb { name: "NICK", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: nick,
                syntax: "NICK <nick>", help: "renames the session" },
-        Verb { name: "AWAY", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), reads: false, parse: away,
+        Verb { name: "AWAY", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: away,
                syntax: "AWAY [<text>]", help: "marks the session as away, or, without a text, as back" },
     ]
 }

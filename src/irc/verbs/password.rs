@@ -20,7 +20,7 @@ pub struct Pass {
 #[rustfmt::skip]
 pub const fn verbs<C: From<Pass>>() -> &'static [Verb<C>] {
     &[
-        Verb { name: "PASS", min_params: 1, requires: Requirement::Scope(Scope::SessionManage), reads: false, parse: pass,
+        Verb { name: "PASS", min_params: 1, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: pass,
                syntax: "PASS <new> [<current>]", help: "sets the session's password; to change it, give the current one too" },
     ]
 }
