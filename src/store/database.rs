@@ -17,6 +17,7 @@ use super::{
         lock::DatabaseLock,
         open,
         readers::Readers,
+        transactions::Transactions,
     },
     key_file, log,
     transaction::{Read, Write},
@@ -88,7 +89,10 @@ impl Store {
         room.review(&connection);
         let store = Self {
             room: room.view(),
-            writer: Arc::new(Writer::start(connection, path.clone(), room, observe)?),
+            writer: Arc::new(Writer::start(
+                Transactions::new(connection, path.clone(), room),
+                observe,
+            )?),
             readers: Arc::new(Readers::new(path)),
             turns: Fair::new(readers()),
             lock: Arc::new(Mutex::new(Some(lock))),

@@ -8,22 +8,17 @@
 //! may use the reserve, by its priority (`engine::full_disk`).
 
 use std::{
-    collections::VecDeque,
-    iter,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Mutex,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     account::{Account, Counted, Priority},
-    effect::{Effect, Observer},
-    engine::{full_disk::Room, open},
+    effect::Observer,
+    engine::transactions::Transactions,
     transaction::Write,
 };
 use crate::{
@@ -34,6 +29,8 @@ use crate::{
     },
     model::Network,
 };
+
+mod groups;
 
 /// The slots in the writer's queue. Beyond them, callers wait for a slot. One network can have a
 /// quarter of the slots, so its callers wait for one another alone, unless several networks do the
@@ -48,10 +45,6 @@ const PLACES: Bounds = Bounds {
     waiting: 65_536,
     burst: Duration::from_millis(100),
 };
-/// The most jobs in one commit.
-const GROUP: usize = 256;
-/// How long one commit goes on taking jobs.
-const GROUP_TIME: Duration = Duration::from_millis(20);
 
 /// A piece of work, whatever its type.
 trait Job: Send {
@@ -156,19 +149,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. When it ends, it closes the database at `path`.
-    pub fn start(
-        mut connection: Connection,
-        path: PathBuf,
-        mut room: Room,
-        observe: Observer,
-    ) -> Result<Self> {
+    /// Starts the thread. When it ends, it closes the database.
+    pub fn start(mut transactions: Transactions, observe: Observer) -> Result<Self> {
         let (line, jobs) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                work(&mut connection, jobs, &mut room, &observe);
-                open::close(connection, &path, &mut room);
+                groups::run(&mut transactions, jobs, &observe);
+                transactions.close();
             })
             .map_err(Error::internal)?;
         let (line, thread) = (Mutex::new(Some(line)), Mutex::new(Some(thread)));
@@ -229,187 +217,6 @@ fn payer() -> Option<Network> {
 
 fn stopping() -> Error {
     Error::retry(Code::Overloaded, 5, "the server is stopping")
-}
-
-/// Why a transaction failed.
-enum Failure {
-    /// One of its jobs ended it, or its jobs could not be committed together. If there was only one
-    /// job, that job holds the error.
-    Jobs,
-    /// It could not begin, or the machine would not commit even a single job. Other jobs would fail
-    /// too.
-    Machine(Error),
-}
-
-fn work(
-    connection: &mut Connection,
-    mut line: mpsc::UnboundedReceiver<Box<dyn Job>>,
-    room: &mut Room,
-    observe: &Observer,
-) {
-    // The jobs of a group whose transaction failed, and that get a second chance, each alone.
-    let mut again = VecDeque::new();
-    loop {
-        let retried = again.pop_front();
-        let alone = retried.is_some();
-        let Some(first) = retried.or_else(|| line.blocking_recv()) else {
-            return;
-        };
-        room.review(connection);
-        let Some(first) = admitted(first, room) else {
-            continue;
-        };
-        let started = Instant::now();
-        let more = |taken: usize| {
-            let goes_on = || taken < GROUP && !alone && started.elapsed() < GROUP_TIME;
-            iter::from_fn(|| {
-                if goes_on() {
-                    line.try_recv().ok()
-                } else {
-                    None
-                }
-            })
-            .find_map(|job| admitted(job, room))
-        };
-        let mut jobs = vec![first];
-        let committed = commit(connection, &mut jobs, more);
-        let failed = match &committed {
-            Ok(_) => false,
-            Err(Failure::Jobs) => jobs.iter().any(|job| job.is_failed()),
-            Err(Failure::Machine(error)) => error.code == Code::StorageFailed,
-        };
-        match committed {
-            Ok(effects) => {
-                jobs.iter().for_each(|job| room.note(job.account()));
-                observe(effects);
-            }
-            Err(Failure::Jobs) if jobs.len() > 1 => again.extend(jobs.drain(..)),
-            // The job was alone, and there is room for it now.
-            Err(_) if failed && room.make(jobs[0].account().priority) => {
-                jobs.drain(..).rev().for_each(|job| again.push_front(job));
-            }
-            Err(Failure::Jobs) => {}
-            // The others may have a priority for which there is still room.
-            Err(Failure::Machine(error)) if room.is_full() => {
-                jobs.iter_mut().for_each(|job| job.fail(error.clone()))
-            }
-            Err(Failure::Machine(error)) => {
-                // One after the other, they would each wait as long for the same failure.
-                jobs.extend(again.drain(..));
-                jobs.extend(iter::from_fn(|| line.try_recv().ok()).take(WAITING));
-                jobs.iter_mut().for_each(|job| job.fail(error.clone()));
-            }
-        }
-        jobs.into_iter().for_each(Job::answer);
-    }
-}
-
-/// The job, unless it is refused because the disk is full. In that case it is answered here.
-fn admitted(mut job: Box<dyn Job>, room: &Room) -> Option<Box<dyn Job>> {
-    let Some(refusal) = room.refusal(job.account()) else {
-        return Some(job);
-    };
-    job.fail(refusal);
-    job.answer();
-    None
-}
-
-/// Runs the first of `jobs`, and those that `more` returns, in one transaction. Afterwards `jobs`
-/// contains all jobs that were run, committed or not.
-fn commit(
-    connection: &mut Connection,
-    jobs: &mut Vec<Box<dyn Job>>,
-    mut more: impl FnMut(usize) -> Option<Box<dyn Job>>,
-) -> Result<Vec<Effect>, Failure> {
-    let begun = connection.execute_batch("BEGIN IMMEDIATE");
-    begun.map_err(|error| Failure::Machine(error.into()))?;
-    // Some errors (a full disk) make SQLite end the transaction, savepoints and all. If a job
-    // overlooked such an error, each further statement would be committed separately. Therefore
-    // only the COMMIT below may commit.
-    refuse_commits(connection, true);
-    let mut effects = Vec::new();
-    while let Some(job) = jobs.last_mut() {
-        let Some(own) = savepoint(connection, job.as_mut()) else {
-            roll_back(connection);
-            return Err(Failure::Jobs);
-        };
-        effects.extend(own);
-        match more(jobs.len()) {
-            Some(job) => jobs.push(job),
-            None => break,
-        }
-    }
-    refuse_commits(connection, false);
-    let Err(error) = connection.execute_batch("COMMIT") else {
-        return Ok(effects);
-    };
-    roll_back(connection);
-    bury(connection);
-    let error = Error::from(error);
-    match jobs.as_mut_slice() {
-        [_] if error.code == Code::StorageFailed => return Err(Failure::Machine(error)),
-        [job] => job.fail(error),
-        _ => {}
-    }
-    Err(Failure::Jobs)
-}
-
-/// Runs one job. A refusal, a failure or a panic undoes that job alone. `None`: the transaction is
-/// not whole any more.
-fn savepoint(connection: &Connection, job: &mut dyn Job) -> Option<Vec<Effect>> {
-    if let Err(error) = run(connection, "SAVEPOINT job") {
-        job.fail(error.into());
-        return None;
-    }
-    let tx = Write::new(connection);
-    let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
-    if job.is_failed() {
-        // It may be run again, and it keeps its place before the jobs that came after it.
-        return None;
-    }
-    // Both statements fail if the transaction has ended.
-    let undone = if kept {
-        Ok(())
-    } else {
-        run(connection, "ROLLBACK TO job")
-    };
-    match undone.and_then(|()| run(connection, "RELEASE job")) {
-        Ok(()) if kept => Some(tx.effects.into_inner()),
-        Ok(()) => Some(Vec::new()),
-        Err(error) => {
-            if kept {
-                job.fail(error.into());
-            }
-            None
-        }
-    }
-}
-
-/// Runs a statement that every job needs and that is therefore kept prepared.
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
-}
-
-fn refuse_commits(connection: &mut Connection, refuse: bool) {
-    // This fails only if the connection is closed.
-    let _ = connection.commit_hook(refuse.then_some(|| true));
-}
-
-fn roll_back(connection: &Connection) {
-    if !connection.is_autocommit() {
-        // This fails only if there is nothing left to roll back.
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-}
-
-/// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only the
-/// sync of the log failed, the transaction is there whole, and after a crash the next server would
-/// take it for committed.
-fn bury(connection: &Connection) {
-    if let Err(error) = open::touch(connection) {
-        // Creating the error logs it, at the rate at which failures are logged.
-        drop(Error::from(error));
-    }
 }
 
 /// The refusal when too many requests of a network wait for a reader or the writer.

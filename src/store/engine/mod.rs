@@ -12,4 +12,5 @@ pub(super) mod open;
 pub(super) mod readers;
 mod reserve;
 mod sqlite;
+pub(super) mod transactions;
 pub(super) mod value;

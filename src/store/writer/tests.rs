@@ -1,9 +1,14 @@
 //! The writer with a database of its own: refusals, failures of the machine, and who waits.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use super::*;
-use crate::model::{ChannelId, SessionId};
+use rusqlite::Connection;
+
+use super::{groups::GROUP, *};
+use crate::{
+    model::{ChannelId, SessionId},
+    store::{effect::Effect, engine::full_disk::Room},
+};
 
 impl Writer {
     async fn run<T, F>(&self, work: F) -> Result<T>
@@ -45,7 +50,13 @@ fn counter_with(
         .unwrap();
     (
         dir,
-        Arc::new(Writer::start(writer, path.clone(), Room::of(&path), Box::new(observe)).unwrap()),
+        Arc::new(
+            Writer::start(
+                Transactions::new(writer, path.clone(), Room::of(&path)),
+                Box::new(observe),
+            )
+            .unwrap(),
+        ),
         other,
     )
 }
