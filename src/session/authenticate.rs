@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    callers::{LiveClient, Token},
-    core::Core,
-};
+use super::{access_token::Token, core::Core, live_client::LiveClient};
 use crate::{
     error::{Code, Error, Result},
     model::{Area, ClientId, Timestamp},

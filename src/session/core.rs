@@ -10,12 +10,8 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::{
-    callers::{Callers, LiveClient},
-    limits::Limits,
-    live_check::require_live,
-    op_succession,
-    refusal_log::RefusalLog,
-    server_keys::ServerKeys,
+    callers::Callers, limits::Limits, live_check::require_live, live_client::LiveClient,
+    op_succession, refusal_log::RefusalLog, server_keys::ServerKeys,
 };
 use crate::{
     audit::Entry,

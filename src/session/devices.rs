@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{
-    callers::LiveClient,
     core::Core,
     lifecycle::{self},
+    live_client::LiveClient,
     notice::notice,
     remaining_access,
 };

@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    callers::LiveClient, core::Core, create::AdmittedClient, devices::insert as insert_client,
-    lifecycle, live_check::require_live, notice::notice, password_guesses::device_of,
+    core::Core, create::AdmittedClient, devices::insert as insert_client, lifecycle,
+    live_check::require_live, live_client::LiveClient, notice::notice, password_guesses::device_of,
     visibility::Visibility,
 };
 use crate::{

@@ -1,9 +1,10 @@
 //! The session: how it is created and rejoined, who calls, who sees what, and what ends with what.
 
+pub mod access_token;
 pub mod admin;
 pub mod audience;
 mod authenticate;
-pub mod callers;
+mod callers;
 pub mod channels;
 mod core;
 mod create;
@@ -13,6 +14,7 @@ mod key_rotation;
 pub mod lifecycle;
 mod limits;
 mod live_check;
+mod live_client;
 mod login;
 mod maintenance;
 mod notice;
@@ -33,11 +35,11 @@ mod tests;
 pub use self::core::Core;
 pub(crate) use self::core::write_in_slot;
 pub use authenticate::{invalid_token, unauthenticated};
-pub use callers::LiveClient;
 pub use create::{AdmittedClient, insert as insert_session};
 pub use devices::{insert as insert_client, no_such_client};
 pub use limits::Limits;
 pub use live_check::require_live;
+pub use live_client::LiveClient;
 pub use login::{
     Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft,
 };

@@ -22,7 +22,7 @@ use crate::{
     },
     model::{Area, Requirement, Scope, Timestamp},
     secret::SecretHash,
-    session::{self, LiveClient, callers::Token},
+    session::{self, LiveClient, access_token::Token},
 };
 
 /// The header in which an app names the user for whom it acts. The app's own access token is in
