@@ -1,0 +1,141 @@
+//! The rate limit on apps whose requests are refused.
+
+use super::charges::{charge, refuse};
+use crate::{
+    audit::Limit,
+    error::{Code, Error, Result},
+    http::{
+        errors::oauth_error::Refusal as Refused,
+        extract::{address::Address, app_form::Presented},
+        state::ServerState,
+    },
+    limits::Charge,
+    oauth::{self, Proof, Shown},
+};
+
+/// Runs the request of an app. Refusals count by network, whatever app they name. For a network that
+/// had too many, a request that cannot succeed is refused at once. Secrets of 256 bits cannot be
+/// guessed, so they are looked up first: a valid secret always works.
+pub async fn app_call<T>(
+    server: &ServerState,
+    address: &Address,
+    by: impl Into<Proof>,
+    shown: Shown,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let attempt = async { attempt.await.map(|answer| (answer, Charged::Back)) };
+    app_call_charged(server, address, by, shown, attempt).await
+}
+
+/// Whether an answer to an app counts like a refusal.
+pub enum Charged {
+    /// It does: the charge stays.
+    Kept,
+    /// It does not: the charge is given back.
+    Back,
+}
+
+/// Like [`app_call`], for attempts some of whose answers count like refusals.
+pub async fn app_call_charged<T>(
+    server: &ServerState,
+    address: &Address,
+    by: impl Into<Proof>,
+    shown: Shown,
+    attempt: impl Future<Output = Result<(T, Charged)>>,
+) -> Result<T> {
+    let refusals = refused_call(address);
+    // Charged in advance: otherwise many requests at one time would all get through.
+    let charged = server.core.tries.charge(&refusals, server.clock.steady());
+    if let Err(refusal) = &charged
+        && !oauth::may_succeed(&server.core, by.into(), shown, server.clock.due()).await?
+    {
+        return refuse(server, address, address.subject(), refusal.clone()).await;
+    }
+    let result = attempt.await;
+    match &result {
+        Err(error) if counts(error) => tell_refusal(server, address, error),
+        Ok((_, Charged::Kept)) => {}
+        _ if charged.is_ok() => server.core.tries.refund(&refusals),
+        _ => {}
+    }
+    result.map(|(answer, _)| answer)
+}
+
+/// Looks up the app that a page is about. A failure counts like the refusal of an app, so that
+/// nobody can try made-up names here. An app that exists is always found.
+pub async fn app_of_page<T>(
+    server: &ServerState,
+    address: &Address,
+    look: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match look.await {
+        Err(error) => count_refused(server, address, error).await,
+        found => found,
+    }
+}
+
+/// The form of an app. A form that was refused counts like any other refusal.
+pub async fn app_form<T>(
+    server: &ServerState,
+    address: &Address,
+    form: Result<T, Refused>,
+) -> Result<T> {
+    match form {
+        Ok(form) => Ok(form),
+        Err(Refused(error)) => count_refused(server, address, error).await,
+    }
+}
+
+/// What an app presents as proof. An access token that is not valid counts like any other refusal.
+pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
+    match presented {
+        Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
+        Presented::Token(token) => match server
+            .core
+            .authenticate_token(token, server.clock.now(), server.clock.due())
+            .await
+        {
+            Ok(token) => Ok(Proof::Token(token.granted.id)),
+            Err(error) => count_refused(server, address, error).await,
+        },
+    }
+}
+
+/// Counts the refusal of an app, and returns it; for a network that had too many, returns `throttled`.
+async fn count_refused<T>(server: &ServerState, address: &Address, error: Error) -> Result<T> {
+    if counts(&error) {
+        charge(server, address, address.subject(), &refused_call(address)).await?;
+        tell_refusal(server, address, &error);
+    }
+    Err(error)
+}
+
+/// The charge of a network for one refusal of an app.
+fn refused_call(address: &Address) -> Vec<Charge> {
+    Charge::of_network(Limit::Apps, address.network)
+}
+
+/// Whether an error counts as the refusal of an app. A wait does not, nor does a failure of the
+/// server.
+fn counts(error: &Error) -> bool {
+    let waits = matches!(
+        error.code,
+        Code::Throttled | Code::AuthorizationPending | Code::SlowDown
+    );
+    !waits && !error.is_failure()
+}
+
+/// Logs that an app was not let in, within the bounds on such lines.
+fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
+    if error.code == Code::InvalidClient {
+        let arrival = address.arrival(server, server.clock.now());
+        if server.core.tells(
+            "an app's credentials were refused",
+            arrival.network().widest(),
+            &arrival,
+        ) {
+            // Not the client_id: people mistake the fields, and then it is the secret.
+            tracing::warn!(address = %address.ip, "an app's credentials were refused");
+        }
+    }
+}
