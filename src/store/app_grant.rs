@@ -96,7 +96,8 @@ pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<
 /// Extends the life of a grant that lives by refreshing, until its newest tokens expire.
 pub fn prolong(tx: &Write, id: GrantId, until: Timestamp) -> Result<()> {
     tx.execute(
-        "UPDATE app_grant SET expires_at = max(ifnull(expires_at, ?2), ?2) WHERE id = ?1",
+        "UPDATE app_grant SET expires_at = CASE WHEN expires_at > ?2 THEN expires_at ELSE ?2 END
+         WHERE id = ?1",
         params![id, until],
     )?;
     Ok(())
@@ -160,12 +161,13 @@ pub fn page(
     after: GrantId,
     limit: usize,
 ) -> Result<Vec<(Grant, App)>> {
-    // Each case has a statement of its own, so that SQLite uses the index that fits.
+    // Each case has a statement of its own, so that the engine uses the index that
+    // fits.
     let filter = match (app, session) {
         (Some(_), Some(_)) => "app_id = ?2 AND session_id = ?3",
-        (Some(_), None) => "app_id = ?2 AND ?3 IS NULL",
-        (None, Some(_)) => "?2 IS NULL AND session_id = ?3",
-        (None, None) => "?2 IS NULL AND ?3 IS NULL",
+        (Some(_), None) => "app_id = ?2 AND CAST(?3 AS BIGINT) IS NULL",
+        (None, Some(_)) => "CAST(?2 AS BIGINT) IS NULL AND session_id = ?3",
+        (None, None) => "CAST(?2 AS BIGINT) IS NULL AND CAST(?3 AS BIGINT) IS NULL",
     };
     let grants = tx.all(
         &format!("{GRANT} WHERE ended_at IS NULL AND id > ?1 AND {filter} ORDER BY id LIMIT ?4"),
@@ -182,7 +184,9 @@ pub fn page(
 /// that of an operator's app.
 pub fn own_of(tx: &Read, app: &App) -> Result<Option<Grant>> {
     tx.optional(
-        &format!("{GRANT} WHERE app_id = ?1 AND session_id IS ?2 AND ended_at IS NULL"),
+        &format!(
+            "{GRANT} WHERE app_id = ?1 AND session_id IS NOT DISTINCT FROM ?2 AND ended_at IS NULL"
+        ),
         params![app.id, app.owner()],
         Grant::read,
     )

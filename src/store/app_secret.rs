@@ -72,7 +72,8 @@ pub fn rotate(
     due: Timestamp,
 ) -> Result<()> {
     tx.execute(
-        "UPDATE app_secret SET valid_until = ?2 WHERE app_id = ?1 AND ifnull(valid_until > ?2, 1)",
+        "UPDATE app_secret SET valid_until = ?2
+         WHERE app_id = ?1 AND (valid_until IS NULL OR valid_until > ?2)",
         params![app, due.plus(overlap)],
     )?;
     let valid = of_app(tx, app)?
@@ -88,8 +89,9 @@ pub fn rotate(
     }
     insert(tx, app, secret, now)?;
     tx.execute(
-        "DELETE FROM app_secret WHERE id IN (SELECT id FROM app_secret WHERE app_id = ?1
-                 ORDER BY ifnull(valid_until > ?2, 1) DESC, id DESC LIMIT -1 OFFSET ?3)",
+        "DELETE FROM app_secret WHERE app_id = ?1 AND id NOT IN (
+             SELECT id FROM app_secret WHERE app_id = ?1
+             ORDER BY (valid_until IS NULL OR valid_until > ?2) DESC, id DESC LIMIT ?3)",
         params![app, due, KEPT_SECRETS],
     )?;
     Ok(())

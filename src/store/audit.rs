@@ -109,8 +109,9 @@ fn entry(row: &Row) -> Result<Entry> {
 /// Removes a batch of the lines written at `cutoff` or before, oldest first. Returns how many.
 pub fn expire(tx: &Write, cutoff: Timestamp, batch: usize) -> Result<usize> {
     tx.execute(
-        "DELETE FROM audit WHERE id IN (SELECT id
-         FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) WHERE time <= ?1)",
+        "DELETE FROM audit WHERE id IN (
+             SELECT id FROM (SELECT id, time FROM audit ORDER BY id LIMIT ?2) AS oldest
+             WHERE time <= ?1)",
         params![cutoff, batch],
     )
 }

@@ -148,7 +148,7 @@ pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Res
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
     tx.execute(
         "DELETE FROM authorization_code
-         WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2) AND used_at IS NULL",
+         WHERE session_id = ?1 AND app_id = coalesce(?2, app_id) AND used_at IS NULL",
         params![session, app],
     )
 }

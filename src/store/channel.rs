@@ -160,7 +160,7 @@ pub fn largest(tx: &Read, limit: usize) -> Result<Vec<(Channel, i64)>> {
     tx.all(
         "SELECT channel.*, (SELECT count(*) FROM membership WHERE channel_id = channel.id
          AND until IS NULL) AS members FROM channel WHERE ended_at IS NULL
-         AND instr(modes, ?1) = 0 ORDER BY members DESC, folded_name LIMIT ?2",
+         AND replace(modes, ?1, '') = modes ORDER BY members DESC, folded_name LIMIT ?2",
         params![hidden, limit],
         |row| Ok((Channel::read(row)?, row.get("members")?)),
     )

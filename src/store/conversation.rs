@@ -46,7 +46,7 @@ pub fn note_written(
 ) -> Result<()> {
     let noted = tx.execute(
         "UPDATE conversation SET last = ?3, written = ?3 WHERE session_id = ?1 AND other_id = ?2
-         AND wrote = 1",
+         AND wrote",
         params![session, other, message],
     )?;
     if noted == 1 {
@@ -54,8 +54,8 @@ pub fn note_written(
     }
     tx.execute(
         "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read, written)
-         VALUES (?1, ?2, 1, 0, ?3, 0, ?3)
-         ON CONFLICT DO UPDATE SET wrote = 1, last = ?3, written = ?3",
+         VALUES (?1, ?2, TRUE, FALSE, ?3, 0, ?3)
+         ON CONFLICT (session_id, other_id) DO UPDATE SET wrote = TRUE, last = ?3, written = ?3",
         params![session, other, message],
     )?;
     tx.add_row(0, 4);
@@ -70,7 +70,7 @@ pub fn note_received(
     message: EventId,
 ) -> Result<()> {
     let noted = tx.execute(
-        "UPDATE conversation SET last = ?3, unread = 1 WHERE session_id = ?1 AND other_id = ?2",
+        "UPDATE conversation SET last = ?3, unread = TRUE WHERE session_id = ?1 AND other_id = ?2",
         params![session, other, message],
     )?;
     if noted == 1 {
@@ -78,7 +78,7 @@ pub fn note_received(
     }
     tx.execute(
         "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read)
-         VALUES (?1, ?2, 0, 1, ?3, 0)",
+         VALUES (?1, ?2, FALSE, TRUE, ?3, 0)",
         params![session, other, message],
     )?;
     tx.add_row(0, 4);
@@ -102,7 +102,7 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
     }
     let made = tx.execute(
         "INSERT INTO conversation (session_id, other_id, wrote, unread, last, read)
-         VALUES (?1, ?2, 0, 0, 0, ?3) ON CONFLICT DO NOTHING",
+         VALUES (?1, ?2, FALSE, FALSE, 0, ?3) ON CONFLICT DO NOTHING",
         params![session, other, to],
     )?;
     if made == 1 {
@@ -111,9 +111,10 @@ pub fn advance(tx: &Write, session: SessionId, other: SessionId, to: EventId) ->
         return Ok(true);
     }
     tx.execute(
-        "UPDATE conversation SET read = ?3, unread = (SELECT count(*)
-         FROM (SELECT 1 FROM event WHERE sender = ?2 AND recipient = ?1 AND id > ?3
-         AND ?1 != ?2 LIMIT 1)) WHERE session_id = ?1 AND other_id = ?2",
+        "UPDATE conversation SET read = ?3, unread = EXISTS (
+             SELECT 1 FROM event
+             WHERE sender = ?2 AND recipient = ?1 AND id > ?3 AND sender != recipient)
+         WHERE session_id = ?1 AND other_id = ?2",
         params![session, other, to],
     )?;
     Ok(true)
@@ -126,7 +127,7 @@ fn forget_least(tx: &Write, session: SessionId) -> Result<()> {
     if more > 0 {
         tx.execute(
             "DELETE FROM conversation WHERE session_id = ?1
-             AND other_id IN (SELECT other_id FROM conversation WHERE session_id = ?1 AND wrote = 0
+             AND other_id IN (SELECT other_id FROM conversation WHERE session_id = ?1 AND wrote = FALSE
              ORDER BY unread, last LIMIT ?2)",
             params![session, more],
         )?;
@@ -141,10 +142,12 @@ fn forget_least_written(tx: &Write, session: SessionId) -> Result<()> {
     if more > 0 {
         tx.execute(
             "DELETE FROM conversation WHERE session_id = ?1
-             AND other_id IN (SELECT other_id
-             FROM (SELECT other_id, unread, last FROM conversation WHERE session_id = ?1
-             AND wrote = 1 ORDER BY written DESC LIMIT -1 OFFSET ?2) ORDER BY unread, last
-             LIMIT ?3)",
+             AND other_id IN (
+                 SELECT other_id FROM conversation
+                 WHERE session_id = ?1 AND wrote = TRUE AND other_id NOT IN (
+                     SELECT other_id FROM conversation WHERE session_id = ?1 AND wrote = TRUE
+                     ORDER BY written DESC LIMIT ?2)
+                 ORDER BY unread, last LIMIT ?3)",
             params![session, CONTACTS, more],
         )?;
     }
@@ -165,8 +168,8 @@ fn count(tx: &Read, session: SessionId, wrote: bool) -> Result<i64> {
 pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
     tx.all(
         "SELECT other_id, nick, ended_at IS NOT NULL AS ended, read
-         FROM conversation CROSS JOIN session ON session.id = other_id
-         WHERE session_id = ?1 AND last > 0
+         FROM conversation CROSS JOIN session
+         WHERE session.id = other_id AND session_id = ?1 AND last > 0
                AND (ended_at IS NULL OR last >= (SELECT min(id) FROM event))
          ORDER BY wrote DESC, unread DESC, last DESC LIMIT ?2",
         params![session, SHOWN],
@@ -185,8 +188,8 @@ pub fn of_session(tx: &Read, session: SessionId) -> Result<Vec<Conversation>> {
 /// first.
 pub fn written_to(tx: &Read, session: SessionId) -> Result<Vec<SessionId>> {
     tx.all(
-        "SELECT other_id FROM conversation CROSS JOIN session ON session.id = other_id
-         WHERE session_id = ?1 AND wrote = 1 AND written >= (SELECT min(id) FROM event)
+        "SELECT other_id FROM conversation CROSS JOIN session
+         WHERE session.id = other_id AND session_id = ?1 AND wrote = TRUE AND written >= (SELECT min(id) FROM event)
          AND ended_at IS NULL ORDER BY written DESC",
         params![session],
         |row| row.get(0),

@@ -129,7 +129,7 @@ pub fn insert(tx: &Write, new: &NewDeviceCode, now: Timestamp) -> Result<bool> {
 /// How many of the codes that an app requested from this address are still undecided.
 pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> Result<i64> {
     tx.one(
-        "SELECT count(*) FROM device_code INDEXED BY device_code_of_app WHERE app_id = ?1
+        "SELECT count(*) FROM device_code WHERE app_id = ?1
          AND address = ?2 AND expires_at > ?3 AND session_id IS NULL AND NOT denied",
         params![app, address, due],
         |row| row.get(0),
@@ -144,7 +144,7 @@ pub fn first_pending(
     due: Timestamp,
 ) -> Result<Option<Timestamp>> {
     tx.one(
-        "SELECT min(expires_at) FROM device_code INDEXED BY device_code_of_app
+        "SELECT min(expires_at) FROM device_code
          WHERE app_id = ?1 AND address = ?2 AND expires_at > ?3
          AND session_id IS NULL AND NOT denied",
         params![app, address, due],
@@ -198,14 +198,15 @@ pub fn decide(
         } => (Some(session), Some(client), res),
     };
     tx.execute(
-        "UPDATE device_code SET denied = ?2 IS NULL, session_id = ?2, client_id = ?3, res = ?4,
+        "UPDATE device_code SET denied = ?6, session_id = ?2, client_id = ?3, res = ?4,
          expires_at = ?5 WHERE user_code = ?1",
         params![
             user_code,
             session,
             client,
             res.as_ref().map(row::to_json).transpose()?,
-            expires_at
+            expires_at,
+            session.is_none(),
         ],
     )?;
     Ok(())
@@ -249,8 +250,8 @@ pub fn remove_of_client(tx: &Write, session: SessionId, client: ClientId) -> Res
 /// (`None`). Returns how many.
 pub fn void(tx: &Write, session: SessionId, app: Option<AppId>) -> Result<usize> {
     tx.execute(
-        "UPDATE device_code SET denied = 1, session_id = NULL, client_id = NULL, res = NULL
-         WHERE session_id = ?1 AND (?2 IS NULL OR app_id = ?2)",
+        "UPDATE device_code SET denied = TRUE, session_id = NULL, client_id = NULL, res = NULL
+         WHERE session_id = ?1 AND app_id = coalesce(?2, app_id)",
         params![session, app],
     )
 }

@@ -275,11 +275,11 @@ pub fn settle(tx: &Write, ring: &KeyRing, before: Option<(&KeyRing, Timestamp)>)
         (Some(ring.fingerprint().0), Some(until.0))
     });
     tx.execute(
-        "DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS NOT ?2",
+        "DELETE FROM key_file WHERE fingerprint != ?1 AND fingerprint IS DISTINCT FROM ?2",
         params![ring.fingerprint().0, before],
     )?;
     tx.execute(
-        "UPDATE key_file SET until = iif(fingerprint = ?1, NULL, ?2)",
+        "UPDATE key_file SET until = CASE WHEN fingerprint = ?1 THEN NULL ELSE CAST(?2 AS BIGINT) END",
         params![ring.fingerprint().0, until],
     )?;
     accept(tx, ring)

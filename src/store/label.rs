@@ -56,11 +56,22 @@ pub fn keep(
     now: Timestamp,
 ) -> Result<()> {
     tx.add_row(2 * label.len() + HASH + answer.len(), 4);
-    tx.execute(
-        "INSERT OR REPLACE INTO label (client_id, label, command, answer, time)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![client, label, command, answer, now],
-    )?;
+    let insert = || {
+        tx.execute(
+            "INSERT INTO label (client_id, label, command, answer, time)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            params![client, label, command, answer, now],
+        )
+    };
+    if insert()? == 0 {
+        // It was answered already, as when two equal queries overlap. The later answer replaces the
+        // earlier one and is the newest, so it gets an id of its own.
+        tx.execute(
+            "DELETE FROM label WHERE client_id = ?1 AND label = ?2",
+            params![client, label],
+        )?;
+        insert()?;
+    }
     tx.execute(
         "DELETE FROM label WHERE client_id = ?1
          AND id <= (SELECT id FROM label WHERE client_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
@@ -69,9 +80,11 @@ pub fn keep(
     // As many short answers as a client may keep fit into the bytes anyway.
     if answer.len() > (KEPT_BYTES / KEPT) as usize {
         tx.execute(
-            "DELETE FROM label WHERE id IN (SELECT id
-             FROM (SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held FROM label
-             WHERE client_id = ?1) WHERE held > ?2)",
+            "DELETE FROM label WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, sum(length(answer)) OVER (ORDER BY id DESC) AS held
+                     FROM label WHERE client_id = ?1) AS newest
+                 WHERE held > CAST(?2 AS BIGINT))",
             params![client, KEPT_BYTES],
         )?;
     }

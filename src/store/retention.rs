@@ -75,7 +75,7 @@ pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
          AND NOT EXISTS (SELECT 1 FROM client JOIN app_grant ON app_grant.id = grant_id
                          WHERE client.session_id = membership.session_id
                          AND client.ended_at IS NULL AND res IS NOT NULL
-                         AND instr(scope, 'chat:read') AND cursor < membership.until)
+                         AND scope LIKE '%chat:read%' AND cursor < membership.until)
          LIMIT ?2",
         params![floor, batch],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),

@@ -214,8 +214,9 @@ pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
 pub fn count_from(tx: &Read, network: Network, most: i64) -> Result<i64> {
     let (first, last) = network.in_order();
     tx.one(
-        "SELECT count(*) FROM (SELECT 1 FROM session INDEXED BY session_by_network
-                               WHERE network BETWEEN ?1 AND ?2 AND ended_at IS NULL LIMIT ?3)",
+        "SELECT count(*) FROM (
+             SELECT 1 FROM session
+             WHERE network BETWEEN ?1 AND ?2 AND ended_at IS NULL LIMIT ?3) AS from_network",
         params![first, last, most],
         |row| row.get(0),
     )
@@ -233,7 +234,7 @@ pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, boo
     let last = format!("{first}\u{7f}");
     let (mut fitting, mut looked_at) = (Vec::new(), 0);
     let stopped = tx.find(
-        "SELECT * FROM session INDEXED BY session_by_nick
+        "SELECT * FROM session
          WHERE folded_nick >= ?1 AND folded_nick < ?2 AND ended_at IS NULL
          ORDER BY folded_nick LIMIT ?3",
         params![first, last, LOOKED_AT + 1],
@@ -258,7 +259,7 @@ pub fn fitting(tx: &Read, mask: &str, limit: usize) -> Result<(Vec<Session>, boo
 /// How many live sessions there are.
 pub fn count(tx: &Read) -> Result<i64> {
     tx.one(
-        "SELECT count(*) FROM session INDEXED BY session_by_nick WHERE ended_at IS NULL",
+        "SELECT count(*) FROM session WHERE ended_at IS NULL",
         &[],
         |row| row.get(0),
     )
@@ -284,7 +285,7 @@ pub fn set_password(
     tx.add_text(hash.as_phc());
     let changed = tx.execute(
         "UPDATE session SET password_hash = ?3 WHERE id = ?1 AND ended_at IS NULL
-         AND password_hash IS ?2",
+         AND password_hash IS NOT DISTINCT FROM ?2",
         params![id, expected, hash],
     )?;
     Ok(changed == 1)

@@ -139,7 +139,8 @@ pub fn supersede(
     now: Timestamp,
 ) -> Result<()> {
     tx.execute(
-        "UPDATE token SET superseded_at = ?2, derived_by = ?3, expires_at = max(expires_at, ?4)
+        "UPDATE token SET superseded_at = ?2, derived_by = ?3, 
+             expires_at = CASE WHEN expires_at < ?4 THEN ?4 ELSE expires_at END
          WHERE secret_hash = ?1",
         params![secret, now, by, until],
     )?;
