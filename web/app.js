@@ -28,7 +28,7 @@ async function begin(retry = FIRST_RETRY) {
   }
 }
 
-// A page that Back brings back has a dead connection.
+// A page that the Back button restores has a dead connection.
 addEventListener("pageshow", (/** @type {PageTransitionEvent} */ event) => {
   if (event.persisted) {
     location.reload();

@@ -1,7 +1,7 @@
 // @ts-check
 /// <reference lib="webworker" />
-// The service worker: a click on a notification leads to the conversation it is about. It lies at the
-// top, where browsers that have registered it look for it.
+// The service worker: a click on a notification opens its conversation. Its path must not change,
+// because browsers have registered it.
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (
   /** @type {unknown} */ (self)

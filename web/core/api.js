@@ -36,7 +36,7 @@ export function failUnreachable() {
 }
 
 /**
- * What was thrown, as a problem; a mistake in the page's own code is thrown on.
+ * Returns a thrown problem. Throws anything else again, because it is a bug of the page.
  * @param {unknown} error
  * @returns {Problem}
  */
@@ -75,7 +75,7 @@ export const post = (path, body) => request("POST", path, body);
 export const remove = (path) => request("DELETE", path);
 
 /**
- * Reads something. Reading is safe to repeat, so this waits while the server is busy.
+ * Sends a GET. It is safe to repeat, so this tries again while the server is busy.
  * @param {string} path
  * @returns {Promise<any>}
  */
@@ -93,11 +93,11 @@ export async function get(path, tries = MAX_TRIES) {
 }
 
 /**
- * Sends one command. With the same label it has its effect once.
+ * Sends a command. If it is sent again with the same label, it has no second effect.
  * @param {string} name
  * @param {string[]} params
  * @param {string} [label]
- * @param {number | null} [to] the session that is meant, where its nick may have changed
+ * @param {number | null} [to] the session that is meant, if its nick may have changed
  */
 export const command = (name, params, label, to) =>
   post("/messages", { command: name, params, label, to: to ?? undefined });

@@ -63,7 +63,7 @@ function receiveMessage(session, event) {
     return channel ? [channel] : [];
   }
   if (id <= session.cursor) {
-    // Its nicks are those of its time. By now they may belong to others.
+    // Its nicks are from the time of the event. They may belong to other sessions now.
     session.earlier.push(event);
     return [];
   }

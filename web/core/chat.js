@@ -1,6 +1,6 @@
 // @ts-check
-// What the reader does in the chat: open conversations, send commands, load history. The regions
-// of the page draw what is here.
+// What the user does in the chat: open conversations, send commands, load history. The regions of
+// the page draw this state.
 
 import { command, get, messageOf, Problem, randomLabel } from "./api.js";
 
@@ -16,21 +16,21 @@ import { sentence } from "./text.js";
  * A part of the page that follows the chat.
  * @typedef {object} Region
  * @property {(conversation: Conversation) => void} [show] another conversation is on the screen
- * @property {() => void} [opened] the reader has opened a conversation, perhaps the same again
+ * @property {() => void} [opened] the user has opened a conversation, even if it was open already
  * @property {() => void} [draw] something has changed
  */
 
 const DRAW_EVERY = 40;
 const HISTORY_PAGE = 100;
-/** So long after the last missed event came, everything is taken for new again. */
+/** The time after the last missed event until events count as new again, in milliseconds. */
 const SETTLE = 1_000;
 
 export class Chat {
   /** @type {Conversation} The one on the screen. */
   current;
-  /** Whether this device is logged out, and the page about to reload. */
+  /** Whether this device is logged out and the page is about to reload. */
   over = false;
-  /** Whether events from a break of the connection are still coming in. */
+  /** Whether events that were missed while disconnected are still arriving. */
   behind = false;
   /** @type {Region[]} */
   #regions = [];
@@ -39,7 +39,7 @@ export class Chat {
   /** @type {(text: string) => void} */
   #showError;
   #connected = false;
-  /** Where the log was at the last connection. */
+  /** The position of the log at the last connection. */
   #head = 0;
   #drawTimer = 0;
   #settleTimer = 0;
@@ -50,7 +50,7 @@ export class Chat {
 
   /**
    * @param {Snapshot} snapshot
-   * @param {(text: string) => void} announce says something to people who hear the page
+   * @param {(text: string) => void} announce announces a text to screen readers
    * @param {(text: string) => void} showError shows an error beside the composer
    */
   constructor(snapshot, announce, showError) {
@@ -62,8 +62,8 @@ export class Chat {
   }
 
   /**
-   * Starts with these regions, which are called in this order, and the conversation of the
-   * address.
+   * Starts with these regions, which are called in this order, and opens the conversation that the
+   * address names.
    * @param {Region[]} regions
    */
   start(regions) {
@@ -121,7 +121,7 @@ export class Chat {
     this.changed();
   }
 
-  /** Draws soon, what has changed until then at once. */
+  /** Draws soon. All changes until then are drawn together. */
   changed() {
     if (!this.over && !this.#drawTimer) {
       this.#drawTimer = setTimeout(() => this.#draw(), DRAW_EVERY);
@@ -156,8 +156,7 @@ export class Chat {
     }
     this.over = true;
     sessionStorage.clear();
-    // A logout tells the browser to clear the storage, at a time of the browser's choice. The entry
-    // of the history stays.
+    // A logout makes the browser clear its storage at some later time, but not the history's entry.
     const state = { reason, nick: this.session.nick };
     history.replaceState(state, "", location.pathname);
     location.reload();
@@ -172,8 +171,8 @@ export class Chat {
   }
 
   /**
-   * Ends being behind, a while after the last event that was missed.
-   * @param {number} id the event that has come
+   * Ends `behind` a while after the last missed event.
+   * @param {number} id the event that arrived
    */
   settle(id = 0) {
     if (!this.#connected || !this.behind || id > this.#head) {
@@ -186,7 +185,10 @@ export class Chat {
     }, SETTLE);
   }
 
-  /** Reloads the page if the browser has another session by now: nothing is sent in its name. */
+  /**
+   * Reloads the page if the browser has another session by now, so that nothing is sent in that
+   * session's name.
+   */
   async check() {
     const snapshot = await get("/session", 1);
     this.#head = snapshot.cursor;
@@ -196,7 +198,7 @@ export class Chat {
     this.over = true;
     sessionStorage.clear();
     location.reload();
-    // Nothing goes on until then.
+    // Nothing may continue before the reload.
     await new Promise(() => {});
   }
 
@@ -221,8 +223,8 @@ export class Chat {
   }
 
   /**
-   * Sends a command of the reader's and shows the replies. Repeated after a lost answer, it has the
-   * same label, and so no second effect. No password is kept for that.
+   * Sends a command of the user and shows the replies. If it is repeated after a lost answer, it
+   * has the same label, and so no second effect. No password is kept for this.
    * @param {string} verb
    * @param {string[]} params
    */
@@ -238,7 +240,7 @@ export class Chat {
   }
 
   /**
-   * Joins a channel, or several with commas between them, and opens the last.
+   * Joins a channel, or several separated by commas, and opens the last one.
    * @param {string} name
    * @param {string} [key]
    */
@@ -276,7 +278,7 @@ export class Chat {
   }
 
   /**
-   * Says something among the server's messages and in the conversation on the screen.
+   * Adds a line to the server messages and to the conversation on the screen.
    * @param {string} text
    * @param {LineOptions} [options]
    */

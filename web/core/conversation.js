@@ -1,11 +1,11 @@
 // @ts-check
-// A channel, an exchange with one other session, or a view of this page's own: what it shows, in
-// order, each event once.
+// A channel, a direct conversation, or a view of the page itself: its items in order, each event
+// once.
 
 /** @import { ChatEvent, Item, LineOptions, LocalLine, Member, PendingMessage, Topic } from "./types.js" */
 /** @typedef {"channel" | "direct" | "server" | "browse"} Kind */
 
-/** With more items than this, the older half is dropped until the reader scrolls to it. */
+/** With more items than this, the older half is dropped until the user scrolls to it. */
 const MAX_ITEMS = 800;
 
 /**
@@ -17,7 +17,7 @@ const MAX_ITEMS = 800;
 export const isMessage = (item) =>
   !item.local && (item.command === "PRIVMSG" || item.command === "NOTICE");
 
-/** What a conversation starts with that has no history on the server. */
+/** The fields of a conversation that has no history on the server. */
 export const WITHOUT_HISTORY = { loaded: true, more: false, since: 0 };
 
 export class Conversation {
@@ -25,36 +25,36 @@ export class Conversation {
   items = [];
   /** The ids of its events. */
   ids = new Set();
-  /** Whether the server has older ones, as far as is known. */
+  /** Whether the server may have older events. */
   more = true;
-  /** Whether its newest page of history is here. */
+  /** Whether its newest page of history is loaded. */
   loaded = false;
   /** The oldest event of the pages that were loaded. @type {number | undefined} */
   before = undefined;
   /** @type {Promise<void> | null} */
   loading = null;
-  /** Up to this event it is read. */
+  /** The last event that was read. */
   read = 0;
-  /** After this event came what the reader has not seen. @type {number | null} */
+  /** The event before the "New" line; null if there is no line. @type {number | null} */
   newFrom = null;
-  /** Messages that are unread. */
+  /** The number of unread messages. */
   unreadCount = 0;
-  /** Whether one of them is for the reader. */
+  /** Whether one of them is for the user. */
   mentioned = false;
   draft = "";
   /** @type {PendingMessage[]} */
   pending = [];
-  /** Where the reader was in it; null at its end. @type {number | null} */
+  /** The scroll position; null at the end. @type {number | null} */
   scrollTop = null;
   /** The session at the other end of a direct conversation. @type {number | null} */
   session = null;
-  /** Events up to here are in the snapshot. @type {number | undefined} */
+  /** The snapshot contains the events up to this one. @type {number | undefined} */
   since = undefined;
   /** @type {Topic | null} */
   topic = null;
   /** @type {Set<string>} */
   modes = new Set();
-  /** Of a channel, by folded nick. @type {Map<string, Member> | null} */
+  /** The members of a channel, by folded nick. @type {Map<string, Member> | null} */
   members = null;
 
   /**
@@ -83,7 +83,7 @@ export class Conversation {
   }
 
   /**
-   * Adds a line of the page's own, after the event `after`.
+   * Adds a local line after the event `after`.
    * @param {string} text
    * @param {number} after
    * @param {LineOptions} options
@@ -114,7 +114,7 @@ export class Conversation {
 
   /** @param {Item} item */
   #insert(item) {
-    // A line of the page's own stands after the event whose id it has.
+    // A local line stands after the event whose id it has.
     const isBefore = (/** @type {Item} */ { id }) =>
       id < item.id || (Boolean(item.local) && id === item.id);
     this.items.splice(this.items.findLastIndex(isBefore) + 1, 0, item);

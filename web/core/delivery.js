@@ -9,7 +9,7 @@ import { get } from "./api.js";
 
 /**
  * @typedef {object} Handlers
- * @property {() => Promise<void>} check resolves once the browser is known to have this session
+ * @property {() => Promise<void>} check resolves once the browser surely has this session
  * @property {(event: ChatEvent) => void} onMessage
  * @property {(id: number) => void} onArrival called for each message, before `onMessage`
  * @property {(state: ConnectionState) => void} onState
@@ -18,13 +18,13 @@ import { get } from "./api.js";
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
-/** A connection that lasted so long counts as a success. */
+/** A connection that lasted this long counts as a success. */
 const STABLE = 5_000;
 const PING_EVERY = 30_000;
 const PING_TIMEOUT = 10_000;
 const ACKNOWLEDGE_EVERY = 5_000;
 /** The code with which the server closes the socket of a device that is logged out. */
-const SIGNED_OUT = 4401;
+const LOGGED_OUT = 4401;
 
 export class Delivery {
   #handlers;
@@ -70,7 +70,7 @@ export class Delivery {
   }
 
   /**
-   * Acknowledges, soon, that everything up to an event is handled.
+   * Acknowledges everything up to an event, within a few seconds.
    * @param {number} id
    */
   acknowledge(id) {
@@ -94,7 +94,7 @@ export class Delivery {
     }
   }
 
-  /** Connects. No message counts before `check`: the browser may have another session by now. */
+  /** Connects. Messages wait for `check`, because the browser may have another session by now. */
   #connect() {
     this.#reconnectTimer = 0;
     this.#drop();
@@ -121,7 +121,7 @@ export class Delivery {
       if (this.#socket !== socket) {
         return;
       }
-      if (code === SIGNED_OUT) {
+      if (code === LOGGED_OUT) {
         this.#handlers.onLoggedOut(reason);
         return;
       }
@@ -152,7 +152,7 @@ export class Delivery {
   #take(message) {
     this.#handlers.onArrival(message.id);
     if (message.command === "WARN") {
-      // Each connection warns again. The event with this id may still come.
+      // Each connection warns again. The event with this id may still arrive.
       if (message.id > this.#warned) {
         this.#warned = message.id;
         this.#handlers.onMessage({ ...message, id: 0 });
@@ -163,7 +163,7 @@ export class Delivery {
     }
   }
 
-  /** Asks whether the server is there. A page cannot see the protocol's own pings. */
+  /** Checks that the server answers. A page cannot see the protocol's own pings. */
   #ping() {
     const askedAt = Date.now();
     this.#send("PING", "-");
@@ -194,7 +194,7 @@ export class Delivery {
     }
     this.#openedAt = 0;
     clearTimeout(this.#reconnectTimer);
-    // Spread, so that all pages do not come back at once.
+    // Random, so that all pages do not reconnect at the same time.
     const delay = this.#delay * (0.75 + Math.random() / 2);
     const connect = () => this.#connect();
     this.#reconnectTimer = setTimeout(connect, delay);

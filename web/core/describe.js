@@ -41,7 +41,7 @@ export function describe({ source, command, params }) {
 }
 
 /**
- * The reason of a KICK. One without a reason carries its source's nick.
+ * The reason of a KICK. A KICK without a reason has its source's nick there.
  * @param {string} source
  * @param {string | undefined} text
  */
@@ -61,14 +61,14 @@ const PRESENCE = {
 const MAX_NAMED = 3;
 
 /**
- * Whether an event says that somebody came, went or changed nick.
+ * Whether an event is a join, a leave or a change of nick.
  * @param {Item} item
  * @returns {item is ChatEvent}
  */
 export const isPresence = (item) => !item.local && item.command in PRESENCE;
 
 /**
- * Several such events in one line.
+ * Several of these events in one line.
  * @param {ChatEvent[]} events
  */
 export function summarize(events) {
@@ -91,7 +91,7 @@ function someOf(nicks) {
   return more > 0 ? `${named} and ${more} more` : named;
 }
 
-/** Replies that say nothing to a reader: the ends of lists, and echoes. */
+/** Replies that are not shown: the ends of lists, and echoes. */
 const HIDDEN = [
   ...["272", "311", "312", "315", "318", "329", "333", "366", "368"],
   ...["PONG", "MARKREAD", "NOTE"],
@@ -111,7 +111,7 @@ const REPLIES = {
 };
 
 /**
- * The lines that a command's replies are shown as.
+ * The lines that show a command's replies.
  * @param {Reply[]} replies
  * @param {string} [verb] the command
  */

@@ -1,5 +1,5 @@
 // @ts-check
-// What an event from the queue changes, and what it tells the reader.
+// Handles the events of the queue: updates the state and informs the user.
 
 import { get } from "./api.js";
 import { applyEvent } from "./apply-event.js";
@@ -14,17 +14,17 @@ import { plain } from "./text.js";
 /** @import { ChatEvent, Snapshot } from "./types.js" */
 
 /**
- * What this needs to know of the page, and tells it.
+ * The parts of the page that this module needs.
  * @typedef {object} Screen
- * @property {() => boolean} isWatched whether the reader has the page before their eyes
- * @property {() => boolean} isAttentive whether they also see the newest messages
+ * @property {() => boolean} isWatched whether the page is visible and has the focus
+ * @property {() => boolean} isAttentive whether the newest messages are visible, too
  * @property {(event: ChatEvent, conversation: Conversation) => void} notify
  * @property {() => void} devicesChanged
  */
 
-/** Events further back in the log than this are acknowledged in any case. */
+/** The most events that stay unacknowledged until the user has seen them. */
 const MAX_HELD = 5_000;
-/** Where the storage has the newest event that was told. */
+/** The storage key of the newest event that the user was told about. */
 const TOLD = "told";
 
 export class Incoming {
@@ -32,10 +32,10 @@ export class Incoming {
   #outbox;
   #screen;
   #acknowledge;
-  /** Events are handled one after the other, however long one waits for a snapshot. */
+  /** Events are handled one at a time, even while one waits for a snapshot. */
   #queue = Promise.resolve();
   #newest = 0;
-  /** What was told up to here is not told again after a reload. */
+  /** Events up to this one are not told again after a reload. */
   #told = Number(sessionStorage.getItem(TOLD));
   /** @type {Promise<void> | null} */
   #filing = null;
@@ -66,17 +66,17 @@ export class Incoming {
       });
   }
 
-  /** Loads what a break of the connection may have left out. */
+  /** Loads what may have been missed while disconnected. */
   connected() {
     const unread = this.#session.directs().filter((one) => one.unreadCount > 0);
-    // An unread direct message is lost when its sender leaves, because its history goes, too.
+    // An unread direct message is lost when its sender leaves, because the history is deleted, too.
     void this.#chat.loadAll([this.#chat.current, ...unread]);
     this.#fileEarlier();
   }
 
   /**
-   * Acknowledges what is handled. What the server said, and people who may leave, has to come again
-   * after a reload until it is seen.
+   * Acknowledges events that are handled. Unread server messages and direct messages are not
+   * acknowledged, so that they arrive again after a reload.
    */
   draw() {
     const { session } = this.#chat;
@@ -150,7 +150,7 @@ export class Incoming {
   }
 
   /**
-   * Puts the "New" line before the first message that came while the reader was away.
+   * Puts the "New" line before the first message that arrived while the user was away.
    * @param {Conversation} conversation
    * @param {boolean} isMine
    */
@@ -164,7 +164,7 @@ export class Incoming {
   }
 
   /**
-   * Tells what does not belong to the conversations; true if there was something to tell.
+   * Shows an event that belongs to no conversation. Returns whether there was something to show.
    * @param {ChatEvent} event
    */
   #tellAside({ id, time, source, command, params }) {
@@ -201,7 +201,7 @@ export class Incoming {
   }
 
   /**
-   * Takes over how far the reader has read on another device.
+   * Adopts a read marker that another device has moved.
    * @param {string[]} params the target, the marker, and the session if it has ended
    */
   async #adoptReadMarker([target, marker, ended]) {
@@ -212,7 +212,7 @@ export class Incoming {
     if (!conversation || id <= conversation.read) {
       return;
     }
-    // Only the history tells how much is unread after the marker.
+    // Only the history says how many messages after the marker are unread.
     if (!conversation.loaded) {
       await this.#chat.load(conversation);
     }
@@ -221,7 +221,7 @@ export class Incoming {
   }
 
   /**
-   * Starts anew from a snapshot: the server has removed events that were still in the queue.
+   * Starts again from a snapshot, because the server removed events that were still in the queue.
    * @param {number} last the last event that was removed
    */
   async #closeGap(last) {
@@ -242,7 +242,8 @@ export class Incoming {
   }
 
   /**
-   * Makes sure that a channel that the session joined is known; false if it has left it since.
+   * Makes sure that a channel that the session joined is known. Returns false if it has left it
+   * since.
    * @param {string} name
    */
   async #adoptChannel(name) {
@@ -253,7 +254,7 @@ export class Incoming {
     return session.adoptChannel(await takeSnapshot(), name);
   }
 
-  /** Opens another conversation if the one on the screen is closed. A draft then stays in sight. */
+  /** Opens another conversation if the one on the screen is closed. A draft stays visible. */
   #leaveClosed() {
     const session = this.#session;
     const { kind, name, draft } = this.#chat.current;
@@ -264,7 +265,9 @@ export class Incoming {
     this.#chat.changed();
   }
 
-  /** Files direct messages from before the snapshot, once the histories show whose they are. */
+  /**
+   * Adds direct messages from before the snapshot to conversations, once the histories are loaded.
+   */
   #fileEarlier() {
     const [first] = this.#session.earlier;
     if (!first || this.#filing) {
@@ -288,7 +291,7 @@ export class Incoming {
 }
 
 /**
- * A snapshot. Without it the page's state would be wrong, so this asks until it comes.
+ * Gets a snapshot. The page's state would be wrong without it, so this tries until it succeeds.
  * @returns {Promise<Snapshot>}
  */
 const takeSnapshot = () => get("/session", Infinity);

@@ -1,5 +1,5 @@
 // @ts-check
-// What the reader has written and nobody has received yet: drafts, and messages on their way.
+// Drafts, and messages that are being sent.
 
 import { messageOf, Problem, randomLabel, sleep } from "./api.js";
 import { Conversation } from "./conversation.js";
@@ -9,14 +9,14 @@ import { isNick } from "./names.js";
 /** @import { PendingMessage } from "./types.js" */
 
 const MAX_TRIES = 5;
-/** The server knows labels at least so long. */
+/** The server keeps labels for at least this time, in milliseconds. */
 const RESUMABLE = 86_400_000;
 
 export class Outbox {
   #chat;
-  /** Messages go one after the other: two requests at once could overtake each other. */
+  /** Messages are sent one at a time, because two requests at once could overtake each other. */
   #queue = Promise.resolve();
-  /** Conversations with a draft or a message on its way. @type {Conversation[]} */
+  /** Conversations with a draft or a message that is being sent. @type {Conversation[]} */
   #kept = [];
 
   /** @param {Chat} chat */
@@ -24,7 +24,7 @@ export class Outbox {
     this.#chat = chat;
   }
 
-  /** Takes over what the page had when it was reloaded, and warns before it is closed. */
+  /** Restores drafts and messages after a reload, and warns before the page is closed. */
   start() {
     addEventListener("beforeunload", (event) => {
       const unsent = this.#kept.some(({ pending }) => pending.length > 0);
@@ -57,13 +57,15 @@ export class Outbox {
     if (known) {
       return known;
     }
-    // One that has been closed meanwhile is only kept until `draw` reports what was in it.
+    // A conversation that was closed meanwhile is kept only until `draw` reports what was in it.
     return isNick(name)
       ? session.direct(name)
       : new Conversation("direct", name);
   }
 
-  /** Stores everything, so that it outlives a reload, and a conversation that is closed. */
+  /**
+   * Stores everything, so that it survives a reload. Reports what belongs to closed conversations.
+   */
   draw() {
     const { all, browse, server } = this.#chat.session;
     const open = [...all, browse, server];
@@ -87,12 +89,12 @@ export class Outbox {
     try {
       sessionStorage.setItem(this.#storageKey, JSON.stringify(kept));
     } catch {
-      // It is more than the browser stores.
+      // The browser's storage is full.
     }
   }
 
   /**
-   * Shows what was written for a conversation that is closed.
+   * Shows what was written in a conversation that is closed.
    * @param {Conversation} conversation
    */
   #report(conversation) {
@@ -124,7 +126,7 @@ export class Outbox {
   }
 
   /**
-   * Sends a message again. What was lost before it goes first.
+   * Sends a message again, after the lost messages before it.
    * @param {Conversation} conversation
    * @param {PendingMessage} message
    */
@@ -150,7 +152,7 @@ export class Outbox {
   }
 
   /**
-   * Forgets the message that an event is.
+   * Removes the pending message that has arrived as an event.
    * @param {{ id: number, label?: string }} event
    */
   arrived({ id, label }) {
@@ -162,8 +164,8 @@ export class Outbox {
   }
 
   /**
-   * Sends what was lost, without being asked, while the server surely knows the label. This is for
-   * channels only: a nick may belong to somebody else by now.
+   * Sends lost messages again while the server still knows their labels. This is for channels only,
+   * because a nick may belong to another session by now.
    */
   resume() {
     for (const channel of this.#chat.session.channels()) {
@@ -212,7 +214,7 @@ export class Outbox {
       message.label,
     );
     message.ids = ids;
-    // The event may have come before this answer.
+    // The event may have arrived before this answer.
     const isHere = (/** @type {number} */ id) =>
       id <= session.cursor || session.all.some((one) => one.ids.has(id));
     if (ids.every(isHere)) {
@@ -222,7 +224,7 @@ export class Outbox {
   }
 
   /**
-   * Notes why a message failed; true if the server is only busy.
+   * Records why a message failed. Returns whether the server is only busy.
    * @param {PendingMessage} message
    * @param {unknown} error
    */

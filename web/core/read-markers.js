@@ -1,5 +1,5 @@
 // @ts-check
-// Tells the server how far the reader has read.
+// Sends the session's read markers to the server.
 
 import { command, Problem } from "./api.js";
 import { isMessage } from "./conversation.js";
@@ -7,13 +7,13 @@ import { isMessage } from "./conversation.js";
 /** @import { Chat } from "./chat.js" */
 /** @import { Conversation } from "./conversation.js" */
 
-/** What is read within this time is told at once. */
+/** The time for which changes are collected before a marker is sent, in milliseconds. */
 const SETTLE = 800;
 const RETRY = 5_000;
 
 export class ReadMarkers {
   #chat;
-  /** Conversations whose marker waits to be told. @type {Set<Conversation>} */
+  /** Conversations whose marker waits to be sent. @type {Set<Conversation>} */
   #waiting = new Set();
 
   /** @param {Chat} chat */
@@ -67,7 +67,7 @@ export class ReadMarkers {
 }
 
 /**
- * Whether the server keeps a marker for it: not for what the page has made up itself.
+ * Whether the server keeps a marker for a conversation. It keeps none for views of the page itself.
  * @param {Conversation} conversation
  */
 const hasMarker = ({ kind, name, session }) =>

@@ -15,7 +15,7 @@ export class SessionState {
   server = new Conversation("server", "Server messages", WITHOUT_HISTORY);
   browse = new Conversation("browse", "Join a channel", WITHOUT_HISTORY);
   /**
-   * Direct messages from before the snapshot, until the histories show whose they are.
+   * Direct messages from before the snapshot that are in no conversation yet.
    * @type {ChatEvent[]}
    */
   earlier = [];
@@ -44,7 +44,7 @@ export class SessionState {
     this.#profile.nick = nick;
   }
 
-  /** Why the session is away; empty while it is not. */
+  /** The away text; empty if the session is not away. */
   get away() {
     return this.#profile.away ?? "";
   }
@@ -61,7 +61,7 @@ export class SessionState {
     this.#profile.has_password = hasPassword;
   }
 
-  /** Up to here the log is in the snapshot. */
+  /** The position of the log at the snapshot. */
   get cursor() {
     return this.#cursor;
   }
@@ -77,7 +77,7 @@ export class SessionState {
   }
 
   /**
-   * Whether a message is for the reader: it names them, or is addressed to them alone.
+   * Whether a message is for the user: it contains the nick, or it is a direct message.
    * @param {{ mine?: boolean, source: string, params: string[] }} item
    * @param {{ kind: string }} conversation
    */
@@ -148,7 +148,7 @@ export class SessionState {
   }
 
   /**
-   * The direct conversation with a nick, which is begun if there is none.
+   * The direct conversation with a nick. It is created if there is none.
    * @param {string} nick
    */
   direct(nick) {
@@ -220,7 +220,7 @@ export class SessionState {
       conversation.mentioned = unread.mention;
     }
     if (conversation.kind === "direct") {
-      // A direct message is for the reader, whether or not it names them.
+      // Every direct message is for the user.
       conversation.mentioned = conversation.unreadCount > 0;
     }
   }
@@ -236,7 +236,7 @@ export class SessionState {
   }
 
   /**
-   * A name with "(left)" behind it that no conversation has yet.
+   * The nick with "(left)" after it, as a name that no conversation has yet.
    * @param {string} nick
    */
   #unused(nick) {
@@ -247,7 +247,9 @@ export class SessionState {
     return name;
   }
 
-  /** Shows the earlier direct messages that no history has: the other session is gone. */
+  /**
+   * Shows the earlier direct messages that are in no history, because the other session has ended.
+   */
   fileEarlier() {
     const directs = this.directs();
     for (const event of this.earlier.splice(0)) {
@@ -264,7 +266,7 @@ export class SessionState {
   }
 
   /**
-   * Renames a direct conversation whose nick nobody has now, or somebody else.
+   * Renames a direct conversation whose nick is free now, or belongs to another session.
    * @param {Conversation} direct
    */
   setAside(direct) {
@@ -274,7 +276,8 @@ export class SessionState {
   }
 
   /**
-   * The channels on which a nick is, and the direct conversation with it, that an event is news for.
+   * The conversations that an event of a nick changes: its channels, and the direct conversation
+   * with it.
    * @param {number} id
    * @param {string} nick
    */
@@ -287,7 +290,7 @@ export class SessionState {
   }
 
   /**
-   * Adds a conversation, by the name that it has now.
+   * Adds a conversation under its current name.
    * @param {Conversation} conversation
    */
   put(conversation) {

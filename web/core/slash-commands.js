@@ -1,5 +1,5 @@
 // @ts-check
-// The slash commands that the reader types.
+// The slash commands that the user types.
 
 import { asProblem } from "./api.js";
 import { takesMessages } from "./chat.js";
@@ -27,7 +27,7 @@ import { isChannel, isNick } from "./names.js";
 const USAGE = Symbol("usage");
 
 /**
- * Whether a line has a password in it, or will have.
+ * Whether a line contains a password, or is about to.
  * @param {string} line
  */
 export const isSecret = (line) => /^\s*\/pass/im.test(line);
@@ -45,7 +45,7 @@ export class SlashCommands {
   #chat;
   #outbox;
   #panels;
-  /** All of them, in the order in which they are listed. */
+  /** All commands, in the order of the list. */
   list;
 
   /**
@@ -74,7 +74,7 @@ export class SlashCommands {
       );
     }
     try {
-      // A blank is part of a password.
+      // Blanks are part of a password.
       await command.run(name === "pass" ? rest : rest.trim());
     } catch (error) {
       if (error === USAGE) {
@@ -84,7 +84,7 @@ export class SlashCommands {
     }
   }
 
-  /** The conversation on the screen, which messages can be sent to. */
+  /** The conversation on the screen. Fails if messages cannot be sent to it. */
   recipient() {
     const { current } = this.#chat;
     if (!takesMessages(current)) {
@@ -116,11 +116,8 @@ export class SlashCommands {
       define("nick", "nick", "Change your nick", (rest) =>
         this.#chat.run("NICK", words(rest, 1)),
       ),
-      define(
-        "away",
-        "[text]",
-        "Say that you are away, or that you are back",
-        (rest) => this.#chat.run("AWAY", rest ? [rest] : []),
+      define("away", "[text]", "Mark yourself as away, or as back", (rest) =>
+        this.#chat.run("AWAY", rest ? [rest] : []),
       ),
       define("whois", "nick", "Show information about a user", (rest) =>
         this.#chat.run("WHOIS", words(rest, 1)),
@@ -238,7 +235,7 @@ export class SlashCommands {
 
   /** @param {string} rest */
   async #setPassword(rest) {
-    // A blank at either end may be a slip, so the panel shows it.
+    // A blank at either end may be a mistake, so the panel shows the password.
     if (!rest || rest !== rest.trim()) {
       await this.#panels.openPassword(rest.trim() ? rest : "");
       return;
@@ -273,7 +270,7 @@ export class SlashCommands {
   }
 
   /**
-   * Makes one change of mode for each of several nicks or masks.
+   * Makes the same change of mode for several nicks or masks.
    * @param {string} change its sign and letter
    * @param {string} rest
    */
@@ -296,7 +293,7 @@ function define(name, params, help, run) {
 }
 
 /**
- * The words of a text, of which there have to be so many.
+ * The words of a text. Throws `USAGE` if there are fewer than `least`.
  * @param {string} rest
  */
 function words(rest, least = 0) {
@@ -308,7 +305,7 @@ function words(rest, least = 0) {
 }
 
 /**
- * The first word of a text, and what follows it, if anything does.
+ * The first word of a text, and the text after it, if there is any.
  * @param {string} rest
  */
 function firstWord(rest) {

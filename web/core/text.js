@@ -5,7 +5,7 @@
 export const byteLength = (text) => new TextEncoder().encode(text).length;
 
 /**
- * What an action says, as `/me` sends it; undefined for other messages.
+ * The text of an action, as `/me` sends it; undefined for other messages.
  * @param {string} text
  */
 export const actionIn = (text) =>
@@ -22,7 +22,7 @@ export const plain = (text) =>
   );
 
 /**
- * Whether a text names a nick, as a word.
+ * Whether a text contains a nick as a word.
  * @param {string} text
  * @param {string} nick
  */
@@ -44,7 +44,7 @@ const LINK =
   /\bhttps?:\/\/(\([^\s()]*\)|[^\s<>"“”()])*(\([^\s()]*\)|[^\s<>"“”().,;:!?'*_~\]])/gi;
 
 /**
- * A text in pieces: what is between the links, and the links.
+ * A text, split into its links and the texts between them.
  * @param {string} text
  * @returns {{ text: string, isLink: boolean }[]}
  */

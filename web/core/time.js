@@ -1,5 +1,5 @@
 // @ts-check
-// Times as the reader's language writes them.
+// Times in the format of the user's language.
 
 const clockFormat = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit",

@@ -2,7 +2,7 @@
 
 /** An event of the log, as the server sends it. */
 export interface ChatEvent {
-  /** Its place in the log; 0 for what has no place in it. */
+  /** Its id in the log; 0 if it is not in the log. */
   id: number;
   /** RFC 3339. */
   time: string;
@@ -13,12 +13,12 @@ export interface ChatEvent {
   label?: string;
   /** The app that sent it in the session's name. */
   app?: string;
-  /** Whether this session is the source, by the nick it had at that time. */
+  /** Whether this session is the source, by the nick that it had at that time. */
   mine?: boolean;
   local?: undefined;
 }
 
-/** A line that the page adds to a conversation itself. */
+/** A local line, which the page itself adds to a conversation. */
 export interface LocalLine {
   local: true;
   /** The event after which it stands. */
@@ -37,7 +37,7 @@ export type LineOptions = {
 };
 export type Item = ChatEvent | LocalLine;
 
-/** A message that is written, and not yet in the log as far as is known. */
+/** A message that is not known to be in the log yet. */
 export interface PendingMessage {
   label: string;
   command: "PRIVMSG";
@@ -46,7 +46,7 @@ export interface PendingMessage {
   time: string;
   state?: "sending" | "waiting" | "lost" | "refused";
   error?: string;
-  /** The events it became, once the server has answered. */
+  /** The ids of its events, once the server has answered. */
   ids?: number[];
 }
 
@@ -69,7 +69,7 @@ export interface Topic {
   set_at: string;
 }
 
-/** How far a conversation is read, and what is unread in it. */
+/** The read marker of a conversation, and what is unread after it. */
 export interface ReadState {
   read: number;
   unread: { count: number; mention: boolean };
@@ -79,7 +79,7 @@ export interface ReadState {
 export interface Snapshot {
   session: { nick: string; has_password: boolean; away?: string };
   client: { id: number };
-  /** Up to here the log is in the snapshot. */
+  /** The position of the log at the snapshot. */
   cursor: number;
   acknowledged: number;
   channels: (ReadState & {

@@ -1,5 +1,5 @@
 // @ts-check
-// The chat: makes its parts and connects them.
+// The chat: creates its parts and connects them.
 
 import { onLoggedOut } from "../core/api.js";
 import { Chat } from "../core/chat.js";
@@ -64,10 +64,10 @@ export function startChat(snapshot) {
     chat.open(chat.addressed() ?? chat.current);
   });
   outbox.start();
-  // The address is the conversation's, once one is open.
+  // The address changes when a conversation is opened.
   const isPasswordWanted = wantsPasswordChange();
   chat.start([
-    // The columns come first: the messages are as wide as they leave them.
+    // The columns come first, because the width of the messages depends on them.
     new Sidebar(chat),
     new Header(chat, () => focusFieldUnlessTouch()),
     new MemberList(chat),

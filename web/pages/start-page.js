@@ -18,7 +18,7 @@ const REASONS = {
 const UNKNOWN_REASON =
   "the server does not know this browser’s session any more.";
 
-/** So much of a taken nick is left, so that the suggestion is a nick, too. */
+/** The most characters that a suggestion takes from a nick, so that it is a valid nick. */
 const MAX_STEM = 29;
 
 /**
@@ -27,7 +27,7 @@ const MAX_STEM = 29;
  * @param {() => Promise<void>} onStarted called once there is a session
  */
 export function showStartPage(told, onStarted) {
-  // What the chat left behind when its session was over.
+  // The chat leaves these here when its session is over.
   const { reason = told, nick: formerNick = "" } = history.state ?? {};
   history.replaceState(null, "");
   showPage("#start-view");
@@ -93,7 +93,7 @@ export function showStartPage(told, onStarted) {
       await post("/session", { nick });
     } catch (problem) {
       const code = problem instanceof Problem ? problem.code : "";
-      // Another tab may have started meanwhile. That session is this browser's.
+      // Another tab may have created a session meanwhile. This browser has that session now.
       if (code !== "already_in_session") {
         throw problem;
       }
@@ -135,7 +135,10 @@ export function showStartPage(told, onStarted) {
   }
 }
 
-/** Where an app sent the reader on to; never to another site, nor to this page itself. */
+/**
+ * The address to continue at, if an app sent the user here. Null for another site and for this
+ * page.
+ */
 function nextAddress() {
   const next = new URLSearchParams(location.search).get("next") ?? "/";
   const address = new URL(next, location.href);

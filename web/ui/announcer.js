@@ -1,15 +1,15 @@
 // @ts-check
-// Says things to people who hear the page.
+// Announces texts to screen readers.
 
 import { find } from "./dom.js";
 
-/** Of more texts at once, only the number is said. */
+/** If more texts are waiting, only their number is announced. */
 const MAX_SPOKEN = 3;
-/** So long texts are collected. */
+/** The time for which texts are collected, in milliseconds. */
 const PAUSE = 400;
 
 /**
- * A function that says a text, in the page's live region.
+ * Returns a function that announces a text in the page's live region.
  * @returns {(text: string) => void}
  */
 export function createAnnouncer() {

@@ -142,7 +142,7 @@ export class ChannelBrowser {
   }
 }
 
-/** @param {number | null} count of which a private channel has none */
+/** @param {number | null} count null for a private channel */
 function membersLabel(count) {
   if (!count) {
     return "private";

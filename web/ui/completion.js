@@ -42,8 +42,8 @@ export class Completion {
   }
 
   /**
-   * Suggests what fits what is typed: a command after a slash, a channel after a #, a nick after an
-   * @, which goes.
+   * Updates the suggestions: commands after a slash, channels after a #, nicks after an @. The @
+   * itself is removed.
    */
   update() {
     this.#isChosen = false;
@@ -69,7 +69,7 @@ export class Completion {
   }
 
   /**
-   * Handles a key; true if the composer has nothing more to do with it.
+   * Handles a key. Returns true if the composer must ignore it.
    * @param {KeyboardEvent} event
    */
   handleKey({ key, shiftKey }) {
@@ -107,7 +107,7 @@ export class Completion {
     fold(this.#typedWord().replace("@", "")) === fold(name);
 
   /**
-   * What fits a word that begins with @ or #.
+   * The suggestions for a word that begins with @ or #.
    * @param {string} word
    */
   #marked(word) {
@@ -148,7 +148,7 @@ export class Completion {
   }
 
   /**
-   * Puts a suggestion in the place of the word.
+   * Replaces the word with a suggestion.
    * @param {Suggestion} suggestion
    */
   #take({ name }) {
@@ -165,7 +165,7 @@ export class Completion {
     return true;
   }
 
-  /** Suggests for any word, as Tab asks for; false if there is nothing. */
+  /** Suggests for any word, after Tab. Returns whether there is a suggestion. */
   #suggestAll() {
     const word = this.#typedWord();
     this.#suggestions = word ? this.#candidates(word) : [];

@@ -1,5 +1,5 @@
 // @ts-check
-// The field in which the reader writes.
+// The field in which the user writes.
 
 import { messageOf } from "../core/api.js";
 import { takesMessages } from "../core/chat.js";
@@ -94,7 +94,7 @@ export class Composer {
   }
 
   /**
-   * Keeps a draft, so that it survives a reload. What has a password in it is kept nowhere.
+   * Keeps a draft, so that it survives a reload. A text with a password is not kept.
    * @param {Conversation} conversation
    * @param {string} text
    */
@@ -161,12 +161,12 @@ export class Composer {
   }
 
   /**
-   * Sends each line as a message; false if the reader would rather not.
+   * Sends each line as a message. Returns false if the user cancels.
    * @param {string} text
    */
   async #sendText(text) {
     const lines = text.split(/\r?\n/).filter((line) => line.trim());
-    // A command is never sent as a text: it may hold a password.
+    // A command is never sent as a text, because it may contain a password.
     if (lines.some(parseCommand)) {
       throw new Error(
         "A command must be the only line. To send it as text, begin it with //.",
@@ -196,7 +196,8 @@ export class Composer {
   }
 
   /**
-   * Brings back what was sent before or after; false if there is nothing, or a text is begun.
+   * Brings back a text that was sent. Returns false if there is none, or if another text is being
+   * typed.
    * @param {string} key
    */
   #recall(key) {
@@ -229,7 +230,7 @@ export class Composer {
     if (!form) {
       return;
     }
-    // While the field is measured, nothing else moves.
+    // Nothing else may move while the field is measured.
     form.style.height = `${form.offsetHeight}px`;
     style.height = "";
     if (this.#field.value) {

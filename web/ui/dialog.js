@@ -19,7 +19,7 @@ import { find } from "./dom.js";
  */
 
 /**
- * Shows a dialog until it is closed; true if what it asked for was done.
+ * Shows a dialog until it is closed. Resolves to true if its action was done.
  * @param {HTMLDialogElement} dialog
  * @returns {Promise<boolean>}
  */
@@ -83,7 +83,7 @@ export function openDialog(id, title, content) {
 }
 
 /**
- * Asks something; true if it was confirmed and done.
+ * Asks a question. Resolves to true if it was confirmed and the action was done.
  * @param {Question} question
  * @returns {Promise<boolean>}
  */
@@ -113,7 +113,7 @@ export function ask({ id = "ask", title, text, confirm, fields, action }) {
 }
 
 /**
- * Does what a form asks for; true if it succeeded. Otherwise `error` says why not.
+ * Runs the action of a form. Resolves to true if it succeeded; otherwise `error` shows why not.
  * @param {SubmitEvent} event
  * @param {HTMLElement} error
  * @param {((form: HTMLFormElement) => unknown)} [action]
@@ -135,7 +135,7 @@ export async function submit(event, error, action) {
 }
 
 /**
- * What a field of a form holds.
+ * The value of a field in a form.
  * @param {ParentNode} form
  * @param {string} selector
  */

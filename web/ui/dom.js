@@ -2,7 +2,7 @@
 // Helpers over the document.
 
 /**
- * The element that a selector names. The page has it, and of this type.
+ * The element that a selector names. Fails if there is none of this type.
  * @template {Element} [T=HTMLElement]
  * @param {string} selector
  * @param {new () => T} [type]
@@ -22,7 +22,7 @@ export function find(
 }
 
 /**
- * Sets a text, unless the element has it already: a change of nothing would be read out.
+ * Sets a text, unless the element has it already, because screen readers announce every change.
  * @param {Element} element
  * @param {string} text
  */
@@ -32,7 +32,7 @@ export function setText(element, text) {
   }
 }
 
-/** Whether the reader has this page before their eyes. */
+/** Whether the page is visible and has the focus. */
 export const isWatched = () => !document.hidden && document.hasFocus();
 
 /** Whether a password manager led here, by /.well-known/change-password. */

@@ -1,5 +1,5 @@
 // @ts-check
-// The bar above the messages: the conversation's name and topic, and what can be done with it.
+// The bar above the messages: the conversation's name, topic and buttons.
 
 import { fold } from "../core/names.js";
 import { html, render } from "../vendor/lit-html/lit-html.js";
@@ -19,7 +19,7 @@ export class Header {
 
   /**
    * @param {Chat} chat
-   * @param {() => void} focusField puts the focus where the reader writes
+   * @param {() => void} focusField moves the focus to the field where the user writes
    */
   constructor(chat, focusField) {
     this.#chat = chat;

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 
 /** @import { Chat } from "../core/chat.js" */
 
-/** Puts the focus where the reader writes. @param {Chat} chat */
+/** Moves the focus to the field where the user writes. @param {Chat} chat */
 export function focusField({ current, session }) {
   const isBrowsing = current === session.browse;
   find(isBrowsing ? "#join-name" : "#composer").focus();
@@ -50,7 +50,7 @@ function openNeighbour(chat, step) {
 }
 
 /**
- * Whether a key writes something, outside of any field.
+ * Whether a key types a character outside of any field.
  * @param {KeyboardEvent} event
  */
 function isTyping({ key, ctrlKey, metaKey, altKey, target }) {

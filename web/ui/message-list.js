@@ -1,5 +1,5 @@
 // @ts-check
-// The message list: what it shows of the conversation on the screen, and where the reader is in it.
+// The message list: the rows of the conversation on the screen, and its scroll position.
 
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { nothing, render } from "../vendor/lit-html/lit-html.js";
@@ -13,11 +13,11 @@ import { pendingRow } from "./timeline-rows.js";
 /** @import { ReadMarkers } from "../core/read-markers.js" */
 /** @import { Item } from "../core/types.js" */
 
-/** So near the end, in pixels, the reader follows what comes. */
+/** Within this distance from the end, in pixels, the list follows new messages. */
 const NEAR_END = 60;
-/** So near the start, older messages are loaded. */
+/** Within this distance from the start, in pixels, older messages are loaded. */
 const NEAR_START = 300;
-/** At most so many items are loaded to reach the "New" line. */
+/** The most items that are loaded to reach the "New" line. */
 const MAX_SOUGHT = 400;
 
 export class MessageList {
@@ -32,17 +32,17 @@ export class MessageList {
 
   /** The conversation that is shown, if the list shows one. @type {Conversation | null} */
   #conversation = null;
-  /** Whether the reader is at the end, and follows what comes. */
+  /** Whether the list is at its end, and follows new messages. */
   #atEnd = true;
-  /** Whether the conversation has just been opened, and its place is not found yet. */
+  /** Whether the conversation was just opened, and the list has not scrolled to its place yet. */
   #isFresh = true;
   /** The first item at the last drawing. @type {Item | undefined} */
   #firstDrawn = undefined;
-  /** The size of the list at its last scrolling. */
+  /** The size of the list at its last scroll event. */
   #size = "";
-  /** Before which event older ones were asked for. @type {number | null | undefined} */
+  /** The event before which older events were requested. @type {number | null | undefined} */
   #askedBefore = null;
-  /** The "New" line to which the list has gone. @type {number | null} */
+  /** The "New" line to which the list has scrolled. @type {number | null} */
   #goneTo = null;
 
   /**
@@ -61,7 +61,7 @@ export class MessageList {
     document.addEventListener("visibilitychange", () => this.#markIfSeen());
   }
 
-  /** Whether the reader sees the newest messages. */
+  /** Whether the user sees the newest messages. */
   isAttentive() {
     const isShown = this.#chat.current === this.#conversation;
     const isSettled = !this.#chat.behind && !this.#isFresh;
@@ -83,7 +83,7 @@ export class MessageList {
     this.#askedBefore = null;
     this.#goneTo = null;
     this.#firstDrawn = undefined;
-    // No row keeps what the reader did with another conversation's.
+    // No row may keep the state of another conversation's row, such as an open fold.
     render(nothing, this.#rows);
     render(nothing, this.#pendingRows);
   }
@@ -120,7 +120,7 @@ export class MessageList {
   /** @param {Conversation} conversation */
   #drawRows(conversation) {
     const [first] = conversation.items;
-    // What is added above the reader must not move what they read.
+    // Rows that are added above must not move the rows on the screen.
     const isMoved = !this.#atEnd && first !== this.#firstDrawn;
     const fromEnd = isMoved
       ? this.#list.scrollHeight - this.#list.scrollTop
@@ -160,7 +160,7 @@ export class MessageList {
   }
 
   /**
-   * Scrolls to where the reader was, or to what is new, or to the end.
+   * Scrolls to the last position, to the "New" line, or to the end.
    * @param {Conversation} conversation
    */
   #findPlace(conversation) {
@@ -193,7 +193,7 @@ export class MessageList {
   }
 
   /**
-   * Whether older messages have to be loaded to show where what is new begins.
+   * Whether older messages have to be loaded to show the "New" line.
    * @param {Conversation} conversation
    */
   #isNewLineMissing({ more, newFrom, firstId, items, loading, before }) {
@@ -205,8 +205,8 @@ export class MessageList {
   }
 
   /**
-   * The "New" line, if the list has to go to it: what came while nobody looked is read from its
-   * beginning.
+   * The "New" line, if the list has to scroll to it, so that the user reads new messages from the
+   * first one.
    * @param {Conversation} conversation
    * @param {boolean} isFirst
    */
@@ -232,7 +232,7 @@ export class MessageList {
     const isResized = size !== this.#size;
     this.#size = size;
     this.#askedBefore = null;
-    // A list that shrinks has not left its end.
+    // A list that became smaller is still at its end.
     if (this.#atEnd && isResized) {
       this.toEnd();
     }
@@ -255,7 +255,7 @@ export class MessageList {
     this.#loadOlder();
   }
 
-  /** Loads older messages near the start. What failed is asked for again at the next scrolling. */
+  /** Loads older messages near the start. A failed request is repeated at the next scroll event. */
   #loadOlder() {
     const conversation = this.#conversation;
     if (!conversation?.loaded || !conversation.more) {

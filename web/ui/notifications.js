@@ -9,13 +9,13 @@ import { plain } from "../core/text.js";
 /** @import { ChatEvent } from "../core/types.js" */
 
 const WORKER = "/assets/worker.js";
-/** Where the browser has it that the reader wants notifications. */
+/** The storage key that says that the user wants notifications. */
 const WANTED = "notify";
 
 export class Notifications {
   #chat;
   #button = find("#notify");
-  /** On phones only a worker may notify. On plain http there is none. */
+  /** Phones accept notifications only from a service worker. On plain http there is none. */
   #workers = navigator.serviceWorker;
 
   /** @param {Chat} chat */
@@ -40,7 +40,7 @@ export class Notifications {
   }
 
   /**
-   * Notifies of a message for the reader that they do not see.
+   * Shows a notification of a message for the user, unless the page is watched.
    * @param {ChatEvent} event
    * @param {Conversation} conversation
    */

@@ -61,7 +61,7 @@ export class Panels {
   }
 
   /**
-   * @param {string} [typed] a new password that is typed already
+   * @param {string} [typed] a new password that was typed already
    * @param {boolean} [isChange] whether the session is known to have a password
    */
   async openPassword(typed, isChange) {

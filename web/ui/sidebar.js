@@ -11,7 +11,7 @@ import { avatar } from "./nick.js";
 /** @import { Conversation } from "../core/conversation.js" */
 
 const MAX_COUNT = 99;
-/** Where the browser has it that the hint about the password was closed. */
+/** The storage key that says that the hint about the password was closed. */
 const HINT_CLOSED = "hinted";
 
 export class Sidebar {
@@ -78,7 +78,7 @@ export class Sidebar {
       unreadCount > 0 && "unread",
       mentioned && "mentioned",
     ];
-    // No blank stands between the parts, nor around them: they are one text.
+    // There must be no blanks between or around the parts, because they form one text.
     const label = [
       kind === "direct" ? avatar(name) : nothing,
       html`<span class="name">${name}</span>`,

@@ -1,5 +1,5 @@
 // @ts-check
-// What the browser shows of the chat around the page: the tab's title and icon, and the address.
+// The tab's title and icon, and the page's address.
 
 import { isNick } from "../core/names.js";
 import { find } from "./dom.js";

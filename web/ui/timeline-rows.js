@@ -13,7 +13,7 @@ import { avatar, nickColour } from "./nick.js";
 /** @import { SessionState } from "../core/session-state.js" */
 /** @typedef {ChatEvent | PendingMessage} Message */
 
-/** Messages of one nick within this time stand together. */
+/** Messages of one nick within this time form a group. */
 const TOGETHER = 5 * 60_000;
 
 /**
@@ -36,7 +36,7 @@ const timeOf = ({ time }) =>
   html`<time datetime=${time} title=${fullTime(time)}>${clock(time)}</time>`;
 
 /**
- * By which app or device a message was sent, where that is worth a note.
+ * The app or device that sent a message, if it is not the usual one.
  * @param {Message} message
  * @param {SessionState} session
  */
@@ -48,7 +48,7 @@ function origin(message, session) {
 }
 
 /**
- * Whether a message stands together with the one before it.
+ * Whether a message belongs to the group of the message before it.
  * @param {Message} message
  * @param {Item | Message | null | undefined} previous
  * @param {SessionState} session
@@ -123,7 +123,7 @@ const fullHead = (message, session) => html`
 `;
 
 /**
- * An event, or a line of the page's own.
+ * An event, or a local line.
  * @param {Item} item
  */
 export function eventRow(item) {
@@ -146,7 +146,7 @@ const actionButton = ({ name, run }) =>
   html`<button class="link" @click=${run}>${name}</button>`;
 
 /**
- * Several events about who is there, as one line that opens.
+ * Several joins, leaves and changes of nick, as one line that can be opened.
  * @param {ChatEvent[]} events
  */
 export const presenceGroup = (events) => html`

@@ -14,8 +14,8 @@ import { eventRow, messageRow, presenceGroup } from "./timeline-rows.js";
 /** @import { ChatEvent, Item } from "../core/types.js" */
 
 /**
- * The rows of a conversation. A row whose key stays keeps its element, and is drawn again only when
- * what it depends on has changed.
+ * The rows of a conversation. A row with the same key keeps its element, and is drawn again only
+ * when its inputs have changed.
  * @param {Conversation} conversation
  * @param {SessionState} session
  */

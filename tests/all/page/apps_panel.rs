@@ -19,10 +19,10 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         // Only in chosen channels: but in which?
         page.click("#apps [value=chosen]").await;
         page.types("#apps form input", "deploy-bot\n").await;
-        page.says("#apps form .error", "Choose the channels it may be in").await;
+        page.says("#apps form .error", "Choose at least one channel, or all channels.").await;
         page.click("#apps [value='#rust']").await;
         page.click("#apps form > button").await;
-        page.says("#apps .devices li", "May read messages; write, join and leave; only in #rust").await;
+        page.says("#apps .devices li", "May read messages; send messages, join and leave channels; only in #rust").await;
         let shown = "return [...document.querySelectorAll('#apps .row input')].map((field) => field.value)";
         let first = page.run(shown, vec![]).await;
         let key = |shown: &serde_json::Value| {
@@ -39,7 +39,8 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.click("#apps .last button").await;
         page.counts("#apps", 0).await;
         let kept =
-            "return document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
+            "return document.documentElement.outerHTML + JSON.stringify([{ ...sessionStorage }, { \
+             ...localStorage }])";
         assert!(!page.run(kept, vec![]).await.as_str().unwrap().contains(first[1].as_str().unwrap()));
         page.press("[data-panel=apps]").await;
         page.says("#apps .devices li", "last used").await;
@@ -80,7 +81,7 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
         page.press("[data-panel=apps]").await;
         page.says(
             "#apps .devices li",
-            "May read messages; write, join and leave",
+            "May read messages; send messages, join and leave channels",
         )
         .await;
         page.click("#apps [aria-label='Revoke The wiki']").await;

@@ -44,7 +44,7 @@ async fn sign_in(window: Window) {
     // By keyboard alone: the choice of channels, of none at first, which lets nobody in and stays
     // as it was; one of them, and yes.
     page.says("h1", "The wiki").await;
-    page.says("main", "You are alice").await;
+    page.says("main", "You are logged in as alice").await;
     fits(&page).await;
     if let Ok(folder) = std::env::var("REJOIN_SCREENSHOTS") {
         std::fs::write(

@@ -136,7 +136,7 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     // known.
     page.click("#by-post").await;
     let own = page.to_opened_tab().await;
-    page.says("main", "You are alice").await;
+    page.says("main", "You are logged in as alice").await;
     page.click("[value=allow]").await;
     page.back_to_tab(own).await;
     page.says("#said", said).await;

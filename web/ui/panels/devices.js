@@ -29,7 +29,7 @@ import { askToRemoveOthers } from "./remove-others.js";
  */
 
 /**
- * Opens the panel, and returns what to call when the devices have changed.
+ * Opens the panel. Returns a function to call when the devices have changed.
  * @param {Chat} chat
  * @returns {() => void}
  */
@@ -66,7 +66,7 @@ export function openDevices(chat) {
   }
 
   /**
-   * Does something, and shows the devices as they then are.
+   * Runs an action, and then shows the current devices.
    * @param {() => unknown} [action]
    */
   async function refresh(action) {

@@ -24,7 +24,7 @@ export const currentPassword = (label) => html`
 `;
 
 /**
- * The nick, where password managers find it.
+ * The nick, for password managers.
  * @param {string} nick
  */
 export const username = (nick) => html`
@@ -39,7 +39,7 @@ export const username = (nick) => html`
 `;
 
 /**
- * One line of a list: a name, what is known of it, and what can be done with it.
+ * A row of a list: a name, details and buttons.
  * @param {unknown} name
  * @param {string[]} lines
  * @param {unknown} [buttons]
@@ -55,7 +55,7 @@ export const listItem = (name, lines, buttons = nothing) => html`
 `;
 
 /**
- * A list, or a word about there being nothing in it.
+ * A list, or a text if it is empty.
  * @param {Template[]} items
  * @param {string} [none]
  */
@@ -66,10 +66,10 @@ export const list = (items, none) => html`
 `;
 
 /**
- * A button that asks before it does what it says.
+ * A button that asks for confirmation.
  * @param {string} verb
- * @param {string} name what it is done to
- * @param {string} text what follows from it
+ * @param {string} name the name of the thing that it changes
+ * @param {string} text the consequences
  * @param {(form: HTMLFormElement) => unknown} action
  * @param {Template} [fields]
  */

@@ -47,8 +47,13 @@ async function createKey(form) {
   const data = new FormData(form);
   const channels = data.getAll("channel");
   const isForChosen = data.get("where") === "chosen";
-  if (isForChosen !== channels.length > 0) {
-    throw new Error("Choose the channels it may be in, or all.");
+  if (isForChosen && channels.length === 0) {
+    throw new Error("Choose at least one channel, or all channels.");
+  }
+  if (!isForChosen && channels.length > 0) {
+    throw new Error(
+      "You ticked channels: choose “Only these channels”, or untick them to allow all.",
+    );
   }
   return post("/keys", {
     name: valueOf(form, "[name=name]"),
@@ -59,7 +64,7 @@ async function createKey(form) {
 
 const scopeChoice = () => html`
   <fieldset class="choose">
-    <legend>It may</legend>
+    <legend>This key may</legend>
     ${Object.entries(SCOPES)
       .filter(([scope]) => scope !== "session:manage")
       .map(([scope, label]) => scopeOption(scope, label))}
@@ -85,14 +90,14 @@ const scopeOption = (scope, label) => html`
 /** @param {string[]} channels */
 const placeChoice = (channels) => html`
   <fieldset class="choose">
-    <legend>Where</legend>
+    <legend>Where?</legend>
     <label>
       <input type="radio" name="where" value="everywhere" checked />
-      In all channels that you are on
+      All your channels and direct messages
     </label>
     <label>
       <input type="radio" name="where" value="chosen" />
-      Only in these:
+      Only these channels:
     </label>
     ${channels.map(
       (channel) => html`

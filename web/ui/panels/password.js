@@ -1,5 +1,5 @@
 // @ts-check
-// The panel in which the session gets a password, or another one.
+// The panel that sets or changes the session's password.
 
 import { get, remove } from "../../core/api.js";
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
@@ -12,7 +12,7 @@ import { askToRemoveOthers, countKeys } from "./remove-others.js";
 /**
  * Asks for a new password. Nothing that is typed outlives the dialog.
  * @param {Chat} chat
- * @param {string} [typed] a new password that is typed already
+ * @param {string} [typed] a new password that was typed already
  * @param {boolean} [isChange] whether the session is known to have a password
  */
 export async function askForPassword(
@@ -65,7 +65,7 @@ const newPassword = (typed, isFirst) => html`
   </label>
 `;
 
-/** Offers to end what a changed password leaves in place: other devices and keys. */
+/** Offers to end what a change of the password does not end: other devices and keys. */
 async function offerToLogOutOthers() {
   const devices = await get("/clients");
   if (devices.length > 1) {

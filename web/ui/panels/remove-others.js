@@ -1,11 +1,11 @@
 // @ts-check
-// Asks whether only this device stays in the session.
+// Asks whether to remove all other devices from the session.
 
 import { get, remove } from "../../core/api.js";
 import { html } from "../../vendor/lit-html/lit-html.js";
 import { ask } from "../dialog.js";
 
-/** How many API keys of the session work. */
+/** The number of the session's live API keys. */
 export async function countKeys() {
   /** @type {{ ended_at: string | null }[]} */
   const keys = await get("/keys");
@@ -13,7 +13,8 @@ export async function countKeys() {
 }
 
 /**
- * Asks to remove all other devices. Keys would outlast that, so the same dialog asks about them.
+ * Asks to remove all other devices. That does not end API keys, so the dialog offers to revoke
+ * them, too.
  * @param {string} title
  * @returns {Promise<boolean>} whether they were removed
  */
