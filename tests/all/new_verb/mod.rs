@@ -69,7 +69,7 @@ fn a_new_verb_compiles_and_passes_its_tests() {
         "{PATCH} does not apply:\n{}\n{RENEW}",
         text(&applied)
     );
-    // With the same folder and flags as for this test, the dependencies are compiled already.
+    // With the same target folder as for this test, the dependencies are compiled already.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let tested = run(Command::new(env!("CARGO"))
         .args(["test", "--locked", "--offline", "--lib", "--target-dir"])
@@ -93,6 +93,9 @@ fn a_new_verb_compiles_and_passes_its_tests() {
 
 /// A fresh copy of the source. It always has the same path, so that a second run compiles only what
 /// has changed since the first.
+///
+/// The copy has a version of its own. Packages of the same name and version share their files in the
+/// target folder, so the source's own tests would otherwise be those with the verb.
 fn copy_of_the_source() -> PathBuf {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new_verb");
     if copy.exists() {
@@ -104,6 +107,14 @@ fn copy_of_the_source() -> PathBuf {
     // Cargo wants to see every target of Cargo.toml.
     let bench = "tests/bench/main.rs";
     copy_all(&root().join(bench), &copy.join(bench));
+    let named = |version: &str| format!("name = \"rejoin\"\nversion = \"{version}\"\n");
+    let version = env!("CARGO_PKG_VERSION");
+    for file in ["Cargo.lock", "Cargo.toml"].map(|file| copy.join(file)) {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(&named(version)), "{}", file.display());
+        let text = text.replace(&named(version), &named(&format!("{version}-new-verb")));
+        fs::write(&file, text).unwrap();
+    }
     copy
 }
 
