@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::{
     effect::Effect,
-    engine::value::{ToColumn, params},
+    engine::{
+        connection::Row,
+        value::{ToColumn, params},
+    },
     row,
     size::length,
     texts,
@@ -214,23 +217,28 @@ pub fn load(tx: &Read, ids: &[EventId], most: usize) -> Result<Vec<Event>> {
         if bytes >= most {
             break;
         }
-        events.push(statement.one(params![id], |row| {
-            let client: Option<ClientId> = row.get("client_id")?;
-            let label = row.get("label")?;
-            let params = row.text("params")?;
-            bytes += texts::rendered_length(params);
-            Ok(Event {
-                id: row.get("id")?,
-                time: row.get("time")?,
-                source: row.get("source")?,
-                command: row.get("command")?,
-                params: texts::split(params).map(str::to_owned).collect(),
-                origin: client.map(|client| (client, label)),
-                app: row.get("app")?,
-            })
-        })?);
+        let (event, length) = statement.one(params![id], read)?;
+        bytes += length;
+        events.push(event);
     }
     Ok(events)
+}
+
+/// The event in a row, and about how many bytes it takes.
+pub(super) fn read(row: &Row) -> Result<(Event, usize)> {
+    let client: Option<ClientId> = row.get("client_id")?;
+    let label = row.get("label")?;
+    let params = row.text("params")?;
+    let event = Event {
+        id: row.get("id")?,
+        time: row.get("time")?,
+        source: row.get("source")?,
+        command: row.get("command")?,
+        params: texts::split(params).map(str::to_owned).collect(),
+        origin: client.map(|client| (client, label)),
+        app: row.get("app")?,
+    };
+    Ok((event, texts::rendered_length(params)))
 }
 
 /// Removes an event and all its addresses.

@@ -1,7 +1,7 @@
 //! Memberships: which session is on which channel, as intervals of event ids. They are open while
 //! the session is on the channel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     channel::Channel,
@@ -275,44 +275,6 @@ pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Sp
          ORDER BY since",
         params![session, channel],
         Span::read,
-    )
-}
-
-/// The stays of a session that reach past the event `after`, in order, by channel. With `within`,
-/// only those on channels with these folded names.
-pub fn stays_past(
-    tx: &Read,
-    session: SessionId,
-    after: EventId,
-    within: Option<&BTreeSet<String>>,
-) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
-    let mut stays = BTreeMap::<_, Vec<_>>::new();
-    tx.for_each(
-        "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
-         UNION ALL
-         SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until IS NULL
-         ORDER BY channel_id, since",
-        params![session, after],
-        |row| {
-            let channel = row.get("channel_id")?;
-            if is_within(tx, channel, within)? {
-                stays.entry(channel).or_default().push(Span::read(row)?);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(stays)
-}
-
-/// Whether a channel's folded name is one of these. Without names, every channel is.
-fn is_within(tx: &Read, channel: ChannelId, names: Option<&BTreeSet<String>>) -> Result<bool> {
-    let Some(names) = names else {
-        return Ok(true);
-    };
-    tx.one(
-        "SELECT folded_name FROM channel WHERE id = ?1",
-        params![channel],
-        |row| Ok(names.contains(row.text(0)?)),
     )
 }
 

@@ -1,16 +1,15 @@
 //! A client's queue: a merge of its session's targets, read from a position on.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+use std::collections::BTreeSet;
+
+use super::{
+    engine::{connection::Row, value::params},
+    log,
+    transaction::Read,
 };
-
-use rusqlite::params;
-
-use super::{log, membership, row::Span, row_rusqlite::as_sql, target, transaction::Read};
 use crate::{
-    error::Result,
-    model::{ChannelId, EventId, Page, SessionId, TargetId},
+    error::{Error, Result},
+    model::{Event, EventId, Page, SessionId},
 };
 
 /// The bytes of messages after which a page ends, however few the messages are. The bound matters
@@ -39,9 +38,11 @@ impl From<usize> for PageSize {
 /// With `within`, only those of channels with these folded names: a caller that is confined to
 /// channels does not receive what is addressed to the session itself.
 ///
-/// It is a merge of one lane per target. Each lane is refilled a little at a time. The cost
-/// therefore depends on the page, on the number of targets and on the number of stays that ended
-/// past `after`, never on the backlog.
+/// It is a merge of lanes: one of the session itself, and one of each stay on a channel. One
+/// statement reads the first addresses of every lane, and what it finds is usually the page. A
+/// second statement reads on if a lane has more of the page than that. The cost therefore depends
+/// on the page, on the number of channels and on the number of stays that ended past `after`, never
+/// on the backlog.
 pub fn page(
     tx: &Read,
     session: SessionId,
@@ -49,109 +50,200 @@ pub fn page(
     after: EventId,
     size: impl Into<PageSize>,
 ) -> Result<Page> {
-    let size = size.into();
-    let head = log::head(tx)?;
-    let own = within.is_none().then_some(session);
-    let stays = membership::stays_past(tx, session, after, within)?;
-    let gap = gap(tx, own, after, &stays)?;
-    let mut lanes = Vec::from_iter(own.map(|own| Lane::new(own.into(), [(after, head)].into())));
-    for (channel, stays) in stays {
-        let spans = stays.iter().map(|stay| {
-            let before = EventId(stay.since.0 - 1);
-            (after.max(before), stay.until.unwrap_or(head))
-        });
-        lanes.push(Lane::new(channel.into(), spans.collect()));
+    let queue = Queue {
+        session,
+        sharing: within.map(BTreeSet::len),
+        within: within.map(|names| {
+            names
+                .iter()
+                .fold(",".to_owned(), |all, name| all + name + ",")
+        }),
+    };
+    let mut filled = Filled::new(size.into());
+    let first = queue.read(tx, (after, LAST), queue.sharing, &mut filled)?;
+    let mut rest = first.rest(&filled);
+    while let Some(bounds) = rest {
+        // Each lane gets the whole page, so this is the last statement.
+        rest = queue.read(tx, bounds, Some(0), &mut filled)?.rest(&filled);
     }
-    let ids = merge(tx, lanes, size.events)?;
-    let events = log::load(tx, &ids, size.bytes)?;
-    let more = ids.len() == size.events || events.len() < ids.len();
-    let next = events.last().filter(|_| more).map_or(head, |last| last.id);
+    let last = filled.events.last().filter(|_| filled.is_full);
     Ok(Page {
-        events,
-        next,
-        more,
-        gap,
+        next: last.map_or(first.head, |last| last.id),
+        more: filled.is_full,
+        gap: (first.lost > after).then(|| (EventId(after.0 + 1), first.lost)),
+        events: filled.events,
     })
 }
 
-/// The first `limit` ids of all these lanes together, in order.
-fn merge(tx: &Read, mut lanes: Vec<Lane>, limit: usize) -> Result<Vec<EventId>> {
-    let chunk = (limit / lanes.len().max(1)).clamp(8, limit.max(8));
-    let mut ids = Vec::new();
-    let mut heap = BinaryHeap::new();
-    for (n, lane) in lanes.iter_mut().enumerate() {
-        heap.extend(lane.next(tx, chunk)?.map(|id| Reverse((id, n))));
-    }
-    while let Some(Reverse((id, n))) = heap.pop() {
-        // NICK and QUIT are addressed to several targets of a queue, and are shown once.
-        if ids.last() != Some(&id) {
-            if ids.len() == limit {
-                break;
-            }
-            ids.push(id);
-        }
-        heap.extend(lanes[n].next(tx, chunk)?.map(|id| Reverse((id, n))));
-    }
-    Ok(ids)
+/// Greater than the id of every event.
+const LAST: EventId = EventId(i64::MAX);
+
+/// The statement that reads a queue. `$own` is the lane of the session itself, and `$within` is
+/// what restricts the channels.
+///
+/// The columns of a lane:
+/// - `past` and `up_to`: the ids between which it is read.
+/// - `lost`: its last event that retention has removed. A stay has lost its last event if that was
+///   removed, or else the last event of the channel that was removed while the stay lasted.
+/// - `cut`: the last address that is read of it. NULL: it is read to its end. Each lane gets three
+///   addresses more than twice its share of the page, because lanes are not equally busy.
+///
+/// What is found up to the lowest cut of all lanes is the queue. Past that, events may be missing.
+///
+/// The parameters: the session, `past`, how many events are wanted, `up_to`, how many channels share
+/// the page (NULL: as many as the session is on) and, for `$within`, their names.
+macro_rules! statement {
+    ($own:literal, $within:literal) => {
+        concat!(
+            "WITH lane AS MATERIALIZED (
+                SELECT target_id, past, up_to, lost, (
+                    SELECT event_id FROM address
+                    WHERE target_id = span.target_id AND event_id > past AND event_id <= up_to
+                    ORDER BY event_id LIMIT 1 OFFSET 3 + ?3 / ((2 + coalesce(?5, (
+                        SELECT count(*) FROM membership WHERE session_id = ?1 AND until IS NULL))) / 2)
+                ) AS cut FROM (",
+            $own,
+            "       SELECT channel_id AS target_id,
+                        CASE WHEN since > ?2 THEN since - 1 ELSE ?2 END AS past,
+                        CASE WHEN until < ?4 THEN until ELSE ?4 END AS up_to,
+                        CASE WHEN dropped < since THEN 0 WHEN until < dropped THEN until
+                            ELSE dropped END AS lost
+                    FROM membership JOIN target ON target.id = channel_id",
+            $within,
+            "       WHERE session_id = ?1 AND (until > ?2 OR until IS NULL)
+                ) AS span
+            )
+            SELECT head, coalesce((SELECT max(lost) FROM lane), 0) AS lost, (SELECT min(cut) FROM lane) AS cut,
+                event.id AS id, event.time AS time, source, command, params, client_id, label, app
+            FROM log LEFT JOIN event ON event.id IN (
+                SELECT DISTINCT event_id FROM lane JOIN address ON address.target_id = lane.target_id
+                    AND event_id > past AND event_id <= coalesce(cut, up_to)
+                ORDER BY event_id LIMIT ?3)
+            WHERE one = 1 ORDER BY event.id"
+        )
+    };
 }
 
-/// The range past `after` in which retention has removed events of the session `own` or of these
-/// stays. The range is exact: a stay has lost its last event if that was removed, or else the last
-/// event of the channel that was removed while the stay lasted.
-fn gap(
-    tx: &Read,
-    own: Option<SessionId>,
-    after: EventId,
-    stays: &BTreeMap<ChannelId, Vec<Span>>,
-) -> Result<Option<(EventId, EventId)>> {
-    let mut last = EventId(0);
-    if let Some(own) = own {
-        last = target::dropped(tx, own.into())?;
-    }
-    for (channel, stays) in stays {
-        let dropped = target::dropped(tx, (*channel).into())?;
-        for stay in stays.iter().filter(|stay| stay.since <= dropped) {
-            last = last.max(stay.until.map_or(dropped, |until| until.min(dropped)));
-        }
-    }
-    Ok((last > after).then(|| (EventId(after.0 + 1), last)))
+const OF_SESSION: &str = statement!(
+    "SELECT id AS target_id, ?2 AS past, ?4 AS up_to, dropped AS lost FROM target WHERE id = ?1
+     UNION ALL ",
+    " "
+);
+
+/// The names are one text with a comma before and behind each, which no name contains.
+const WITHIN_CHANNELS: &str = statement!(
+    "",
+    " JOIN channel ON channel.id = channel_id
+         AND replace(?6, ',' || folded_name || ',', '') <> ?6 "
+);
+
+/// What is read.
+struct Queue {
+    session: SessionId,
+    /// The folded names of the channels, for [`WITHIN_CHANNELS`]. `None`: all of the session's, and
+    /// the session itself.
+    within: Option<String>,
+    /// How many channels share the page. `None`: as many as the session is on.
+    sharing: Option<usize>,
 }
 
-/// A cursor into the index of one target, which reads one span of ids after the other.
-struct Lane {
-    target: TargetId,
-    /// What is still to be read, as (past this id, up to that id).
-    spans: VecDeque<(EventId, EventId)>,
-    read: VecDeque<EventId>,
+/// What a statement has found besides the events.
+struct Found {
+    /// The log's position.
+    head: EventId,
+    /// The last event of the queue that retention has removed. 0: none.
+    lost: EventId,
+    /// Past this, events may be missing. `None`: none are.
+    cut: Option<EventId>,
+    /// The event past the cut up to which the page reaches at most. `None`: no event bounds it.
+    bound: Option<EventId>,
 }
 
-impl Lane {
-    fn new(target: TargetId, spans: VecDeque<(EventId, EventId)>) -> Self {
+impl Found {
+    /// Where the rest of the page is, unless the page is full or the queue at its end.
+    fn rest(&self, filled: &Filled) -> Option<(EventId, EventId)> {
+        let past = self.cut.filter(|_| !filled.is_full)?;
+        Some((past, self.bound.unwrap_or(LAST)))
+    }
+}
+
+/// The part of a page that has been read.
+struct Filled {
+    size: PageSize,
+    events: Vec<Event>,
+    bytes: usize,
+    /// Whether the page has ended before the queue: it holds as many events as wanted, or an event
+    /// that it has no more room for comes next.
+    is_full: bool,
+}
+
+impl Filled {
+    fn new(size: PageSize) -> Self {
         Self {
-            target,
-            spans,
-            read: VecDeque::new(),
+            size,
+            events: Vec::new(),
+            bytes: 0,
+            is_full: size.events == 0,
         }
     }
 
-    fn next(&mut self, tx: &Read, chunk: usize) -> Result<Option<EventId>> {
-        while self.read.is_empty() {
-            let Some((past, up_to)) = self.spans.front_mut() else {
-                return Ok(None);
-            };
-            let mut statement = tx.sql.prepare_cached(
-                "SELECT event_id FROM address WHERE target_id = ?1 AND event_id > ?2 AND event_id <= ?3
-                 ORDER BY event_id LIMIT ?4",
-            )?;
-            let within = params![self.target, *past, *up_to, as_sql(chunk)];
-            for id in statement.query_map(within, |row| row.get(0))? {
-                self.read.push_back(id?);
-            }
-            match self.read.back() {
-                Some(last) if self.read.len() == chunk => *past = *last,
-                _ => drop(self.spans.pop_front()),
-            }
+    fn wanted(&self) -> usize {
+        self.size.events - self.events.len()
+    }
+
+    /// Adds the event of a row, if there is room for it.
+    fn add(&mut self, row: &Row) -> Result<()> {
+        if self.bytes >= self.size.bytes {
+            self.is_full = true;
+            return Ok(());
         }
-        Ok(self.read.pop_front())
+        let (event, bytes) = log::read(row)?;
+        self.bytes += bytes;
+        self.events.push(event);
+        self.is_full = self.wanted() == 0;
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// Adds the first events past one id and up to another one, as far as they are found by reading
+    /// the first addresses of each lane.
+    fn read(
+        &self,
+        tx: &Read,
+        (past, up_to): (EventId, EventId),
+        sharing: Option<usize>,
+        filled: &mut Filled,
+    ) -> Result<Found> {
+        let (wanted, mut rows) = (filled.wanted(), 0);
+        let mut found = None;
+        let each = |row: &Row| {
+            let found = match &mut found {
+                Some(found) => found,
+                none => none.insert(Found {
+                    head: row.get("head")?,
+                    lost: row.get("lost")?,
+                    cut: row.get("cut")?,
+                    bound: None,
+                }),
+            };
+            let Some(id) = row.get::<Option<EventId>>("id")? else {
+                return Ok(Some(()));
+            };
+            rows += 1;
+            if found.cut.is_none_or(|cut| id <= cut) {
+                filled.add(row)?;
+            } else if rows == wanted {
+                found.bound = Some(id);
+            }
+            Ok(filled.is_full.then_some(()))
+        };
+        let (session, within) = (self.session, self.within.as_ref());
+        let params = params![session, past, wanted, up_to, sharing, within];
+        match within {
+            Some(_) => tx.find(WITHIN_CHANNELS, params, each)?,
+            None => tx.find(OF_SESSION, &params[..5], each)?,
+        };
+        found.ok_or_else(|| Error::internal("the log has no row"))
     }
 }

@@ -24,8 +24,3 @@ impl FromSql for EventId {
         FromSql::column_result(value).map(Self)
     }
 }
-
-/// A count as a parameter of a statement.
-pub(super) fn as_sql(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}

@@ -131,6 +131,40 @@ fn a_page_costs_no_more_than_in_proportion_to_the_channels() {
     );
 }
 
+/// How many statements a page takes.
+fn statements_of_a_page(away: &mut Away) -> usize {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counted = ran.clone();
+    let see = move |_: TraceEvent<'_>| {
+        counted.fetch_add(1, Relaxed);
+    };
+    away.sql
+        .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see))
+        .unwrap();
+    away.page();
+    let nothing = None::<fn(TraceEvent<'_>)>;
+    away.sql
+        .trace_v2(TraceEventCodes::empty(), nothing)
+        .unwrap();
+    ran.load(Relaxed)
+}
+
+#[test]
+fn a_page_is_one_statement_and_two_if_one_channel_of_many_fills_it() {
+    for channels in [1, 20, 100] {
+        let mut away = away(channels, 300);
+        assert_eq!(statements_of_a_page(&mut away), 1, "{channels} channels");
+        let quiet = "DELETE FROM address WHERE target_id > 101";
+        away.sql.execute_batch(quiet).unwrap();
+        let statements = if channels == 1 { 1 } else { 2 };
+        assert_eq!(
+            statements_of_a_page(&mut away),
+            statements,
+            "{channels} channels"
+        );
+    }
+}
+
 #[test]
 fn a_history_costs_what_it_shows() {
     let history = |mut away: Away| {
@@ -462,7 +496,10 @@ fn reading_scans_nothing() {
         // before, so a scan of them is no scan of a table.
         let subqueries: Vec<_> = plan
             .iter()
-            .filter_map(|step| step.strip_prefix("CO-ROUTINE "))
+            .filter_map(|step| {
+                step.strip_prefix("CO-ROUTINE ")
+                    .or(step.strip_prefix("MATERIALIZE "))
+            })
             .collect();
         let scans = |step: &String| {
             step.strip_prefix("SCAN ")
