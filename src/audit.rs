@@ -184,7 +184,7 @@ pub struct Subject {
     pub session: Option<SessionId>,
     /// The client.
     pub client: Option<ClientId>,
-    /// The session's nick at that time, or the nick that somebody tried.
+    /// The session's nick at that time, or the nick of a failed login.
     pub nick: Option<String>,
     /// The address, if it is another than that of the current request. Every line has the address
     /// of its request otherwise.
@@ -195,7 +195,7 @@ pub struct Subject {
     pub channel: Option<String>,
 }
 
-/// A line of the audit log. `Display` prints it as one line of text.
+/// A line of the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Entry {
     /// The line's id. Later lines have higher ids.
@@ -208,7 +208,7 @@ pub struct Entry {
     pub session: Option<i64>,
     /// The id of the client that it is about.
     pub client: Option<i64>,
-    /// The session's nick at that time, or the nick that somebody tried.
+    /// The session's nick at that time, or the nick of a failed login.
     pub nick: Option<String>,
     /// The IP address from which it was requested.
     pub address: Option<String>,

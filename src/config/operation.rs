@@ -58,7 +58,7 @@ pub enum Operation {
     Channel {
         /// The channel's name; the # may be left out, because a shell takes # for a comment
         name: String,
-        /// Make this member op
+        /// Make this member a channel operator
         #[arg(long, value_name = "NICK", conflicts_with = "end")]
         op: Option<String>,
         /// End the channel: every member is removed

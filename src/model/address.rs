@@ -190,7 +190,7 @@ impl Serialize for Area {
 /// The networks that a client came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ClientAddress {
-    /// The network that the client was let in from.
+    /// The network that the client joined the session from.
     #[schema(value_type = String, example = "203.0.113.0/24")]
     pub first: Area,
     /// The network that the client was last used from.

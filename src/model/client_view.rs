@@ -15,7 +15,7 @@ pub struct ClientView {
     pub id: ClientId,
     /// The client's name. The session chose it, or it was derived from the User-Agent header.
     pub name: String,
-    /// When the client was let in.
+    /// When the client joined the session.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When the client last sent a request, to the minute.
@@ -25,7 +25,7 @@ pub struct ClientView {
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
     /// Where the client came from. Only devices with a cookie see this; API keys and apps do not.
-    /// Missing for clients that were let in before the server recorded it.
+    /// Missing for clients that joined before the server recorded it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub address: Option<ClientAddress>,

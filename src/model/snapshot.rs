@@ -63,8 +63,8 @@ pub struct ChannelView {
     /// The session's read marker.
     #[schema(value_type = i64)]
     pub read: EventId,
-    /// What others said after the read marker, up to the snapshot's cursor, since the session
-    /// joined.
+    /// The messages of other sessions after the read marker and since the session joined, up to
+    /// the snapshot's cursor.
     pub unread: Unread,
 }
 
@@ -104,7 +104,7 @@ pub struct DirectView {
     /// The session's read marker.
     #[schema(value_type = i64)]
     pub read: EventId,
-    /// What the other session said after the read marker, up to the snapshot's cursor.
+    /// The other session's messages after the read marker, up to the snapshot's cursor.
     pub unread: Unread,
     /// Whether the other session has ended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

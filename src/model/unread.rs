@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a session has not read of a channel or a direct conversation: the messages of other
-/// sessions after its read marker.
+/// What is unread in a channel or a direct conversation: the messages of other sessions after this
+/// session's read marker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Unread {
     /// The number of messages (PRIVMSG and NOTICE). Counting goes back from the newest message and

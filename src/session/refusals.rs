@@ -140,12 +140,12 @@ impl Core {
         now: Timestamp,
     ) -> Result<()> {
         for Untold { key, count } in logged {
-            let (line, of) = key.unwrap_or_else(|| ("many lines", "many".into()));
+            let (line, of) = key.unwrap_or_else(|| ("other lines", "others".into()));
             tracing::warn!(
                 line,
                 of,
                 count,
-                "this many lines were left out within the last hour"
+                "repeated log lines were left out within the last hour"
             );
         }
         if audited.is_empty() && refreshed.is_empty() {

@@ -11,13 +11,13 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 PASSWORD = "correct horse battery"
 
-# The text of a line, and of these commands, is not only a matter of the message's shape.
+# The server parses lines and the parameters of these commands further than their schema says.
 READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
-# What fits its schema may be refused all the same, by these codes and no others: an id that no event has had, a name of too
-# many bytes, a request without the WebSocket's handshake, words that are no scopes, a key that is confined, a name with
-# characters that do not show, a form with something twice or credentials by two methods, a code or a token that nobody was
-# given, a key that wants to be a device, and whatever a command takes, which the table of commands says.
+# A request that fits its schema may still be refused, by these codes and no others. Examples: an id that no event has, a name
+# with too many bytes, a request without the WebSocket's handshake, unknown scopes, a key that is restricted to channels, a
+# name with invisible characters, a form with a repeated field, credentials by two methods, an unknown code or token, a key
+# that asks to be a device, and the parameters of a command, which the table of commands describes.
 BEYOND_A_SCHEMA = {
     "POST /api/v1/session": {"malformed_request"},
     "PATCH /api/v1/clients/{id}": {"malformed_request"},
@@ -33,9 +33,9 @@ BEYOND_A_SCHEMA = {
     "POST /auth/device": {"invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /auth/introspect": {"invalid_request"},
     "POST /auth/revoke": {"invalid_request"},
-    # A token in the form beside the one in Authorization.
+    # A token in the form and another one in Authorization.
     "POST /auth/userinfo": {"malformed_request"},
-    # A key is registered for none of the flows that people take part in.
+    # A key has no flow in which a user takes part.
     "POST /auth/token": {"invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /api/v1/messages": {
         "bad_channel_name",
@@ -58,7 +58,7 @@ BEYOND_A_SCHEMA = {
 
 
 class Client:
-    """A client of a session of its own that has something to show."""
+    """A client of a new session that has channels and messages."""
 
     def __init__(self, base, nick):
         self.base = base
@@ -87,7 +87,7 @@ class Client:
 
 @schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/auth/")
 class App:
-    """A key of a session that nobody else ends, for OAuth's endpoints, or a token of it."""
+    """A key of a session that no request ends, for OAuth's endpoints, or a token of that key."""
 
     key = None
 
@@ -108,14 +108,14 @@ class App:
     name=["POST /api/v1/session", "POST /api/v1/login", "POST /login"]
 )
 class Cookie:
-    """The cookie of a live client, where one is wanted; of another where the last request ended it."""
+    """The cookie of a live client, if one is wanted. A new client, if the last request ended it."""
 
     client = None
 
     def get(self, case, context):
         base = case.operation.base_url.rstrip("/")
         if self.client is None:
-            # The examples of the description log in as her.
+            # The description's examples log in as alice.
             Client(base, "alice").say(f"PASS :{PASSWORD}")
         if self.client is None or not self.client.is_live():
             self.client = Client(base, f"n{uuid.uuid4().hex[:8]}")

@@ -139,7 +139,7 @@ pub fn gap(first: EventId, last: EventId, now: Timestamp) -> Event {
 /// Carries out a command.
 #[utoipa::path(post, path = "/api/v1/messages", tag = "chat",
     request_body(content((body::MessageBody = "application/json"), (body::Line = "text/plain"))),
-    responses((status = 200, description = "Done", body = Answer), Problems, NotFound, Conflict, Throttled, TimedOut))]
+    responses((status = 200, description = "The answer to the command", body = Answer), Problems, NotFound, Conflict, Throttled, TimedOut))]
 pub async fn send(
     State(server): State<ServerState>,
     caller: Authenticated,

@@ -79,7 +79,7 @@ pub fn entered(
 
 /// Creates a session and its first client, and sets the cookie.
 #[utoipa::path(post, security(()), path = "/api/v1/session", tag = "session", request_body = NewSession,
-    responses((status = 201, description = "Made", body = Entered, headers(("set-cookie" = String))),
+    responses((status = 201, description = "The session and its first client", body = Entered, headers(("set-cookie" = String))),
         PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
 pub async fn create(
     State(server): State<ServerState>,

@@ -30,7 +30,8 @@ use crate::{
 /// The longest address that a posted request is redirected to, in bytes. The head of the next
 /// request must stay within its limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
-/// For the description.
+/// The parameters of an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
+// For the description alone.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)]
@@ -53,7 +54,8 @@ pub struct Asked {
     prompt: Option<String>,
 }
 
-/// For the description: the parameters of the request again, and the decision.
+/// The parameters of the authorization request again, and the user's decision.
+// For the description alone.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct DecisionForm {

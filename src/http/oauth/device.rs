@@ -54,7 +54,7 @@ struct DeviceView {
     verification_uri_complete: String,
     /// The lifetime in seconds.
     expires_in: u64,
-    /// The least seconds between two polls.
+    /// The shortest time between two polls, in seconds.
     interval: u64,
 }
 

@@ -125,7 +125,7 @@ impl From<Issued> for TokenView {
 /// Issues an access token and, if a session gave the grant, a refresh token.
 #[utoipa::path(post, security((), ("app" = [])), path = "/auth/token", tag = "oauth",
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Issued", body = TokenView), Refusals))]
+    responses((status = 200, description = "The tokens", body = TokenView), Refusals))]
 pub async fn issue(
     State(server): State<ServerState>,
     address: Address,

@@ -36,7 +36,8 @@ pub struct MembershipView {
     voice: bool,
 }
 
-/// For the description.
+/// A form with the access token (RFC 6750 §2.2).
+// For the description alone.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct UserInfoForm {

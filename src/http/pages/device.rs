@@ -43,7 +43,7 @@ pub struct DevicePage {
     user_code: Option<String>,
 }
 
-/// The page where a code is typed.
+/// The page where a user types a device's code.
 #[utoipa::path(get, security((), ("cookie" = [])), path = "/device", tag = "oauth", params(DevicePage),
     responses((status = 200, description = "The page where a user types a code", content_type = "text/html", body = String),
         (status = 303, description = "A redirect to the login page, which leads back here", headers(("location" = String))),
@@ -66,24 +66,24 @@ pub async fn page(
     }
 }
 
-/// What the pages send. Fields are looked for by name: one of them comes as often as channels are
-/// ticked.
+/// The form of the page.
+// For the description alone.
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct DeviceForm {
     #[schema(min_length = 1)]
     user_code: String,
-    /// Without it, what the code stands for is shown.
+    /// `allow` or `deny`. Without it, the answer is the page that shows the device.
     #[schema(nullable = false, pattern = "^(allow|deny)$")]
     decision: Option<String>,
     #[schema(nullable = false, pattern = "^(everywhere|chosen)$")]
     r#where: Option<String>,
-    /// The channels that are chosen.
+    /// A channel that is chosen. It appears once for each.
     #[schema(nullable = false)]
     res: Option<Vec<String>>,
 }
 
-/// Shows which device a code is of, or decides about it.
+/// Shows the device of a code, or records the user's decision about it.
 #[utoipa::path(post, security((), ("cookie" = [])), path = "/device", tag = "oauth",
     request_body(content = DeviceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The next page", content_type = "text/html", body = String),
@@ -192,7 +192,7 @@ fn again(typed: &str, error: &Error) -> Response {
     template::error_page(error, &page)
 }
 
-/// The page where a code is typed.
+/// The page where a user types a device's code.
 #[derive(Template)]
 #[template(path = "device.html", config = "web/templates/askama.toml")]
 struct CodePage<'a> {

@@ -47,7 +47,8 @@ pub struct LoginBody {
     replace: Option<i64>,
 }
 
-/// For the description.
+/// A login, as a form.
+// For the description alone.
 #[derive(ToSchema)]
 #[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
 #[allow(dead_code)]

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct LoginCode {
-    /// Whose session it leads to.
+    /// The nick of the session.
     #[param(pattern = r"^[A-Za-z\[-`{-}][-A-Za-z0-9\[-`{-}]{0,31}$")]
     nick: String,
 }
