@@ -20,8 +20,8 @@ use crate::{
 /// How many ends are read from the store at a time.
 const PAGE: usize = 200;
 
-/// The feed of grant ends past a position.
-pub struct Feed {
+/// A resource server that reads the revocations past a position.
+pub struct RevocationReader {
     core: Arc<Core>,
     proof: Proof,
     following: Following,
@@ -30,16 +30,16 @@ pub struct Feed {
     current: bool,
 }
 
-/// The next item of a feed.
-pub enum Step {
+/// What a resource server reads next.
+pub enum RevocationItem {
     /// Grants and tokens that ended, oldest first.
-    Ends(Vec<Revocation>),
+    Revocations(Vec<Revocation>),
     /// The reader has everything that has ended so far.
-    Current,
+    UpToDate,
     /// Some ends are no longer known. The feed continues from the present.
     Reset,
     /// The app was removed, or its credentials or token are no longer valid.
-    Over,
+    Refused,
 }
 
 /// Follows the ends of grants from `after`, or from the present. Fails with
@@ -50,14 +50,14 @@ pub async fn follow(
     proof: Proof,
     after: Option<RevocationId>,
     due: Timestamp,
-) -> Result<Feed> {
+) -> Result<RevocationReader> {
     let presented = proof.clone();
     let (app, head) = core
         .store
         .read(move |tx| Ok((presented.follows(tx, due)?, log::last_revocation(tx)?)))
         .await?;
     let following = feed.follow(app.id)?;
-    Ok(Feed {
+    Ok(RevocationReader {
         core: core.clone(),
         proof,
         following,
@@ -66,14 +66,14 @@ pub async fn follow(
     })
 }
 
-impl Feed {
+impl RevocationReader {
     /// The position of the last end that was told.
     pub fn position(&self) -> RevocationId {
         self.position
     }
 
     /// Waits for the next item. Dropping the future loses nothing.
-    pub async fn next(&mut self, due: Timestamp) -> Result<Step> {
+    pub async fn next(&mut self, due: Timestamp) -> Result<RevocationItem> {
         loop {
             self.following.listen();
             let (proof, position) = (self.proof.clone(), self.position);
@@ -87,19 +87,19 @@ impl Feed {
             match read.await {
                 Ok((None, head)) => {
                     (self.position, self.current) = (head, false);
-                    return Ok(Step::Reset);
+                    return Ok(RevocationItem::Reset);
                 }
-                Ok((Some(ends), _)) if !ends.is_empty() => {
-                    self.position = ends.last().map_or(position, |end| end.id);
-                    return Ok(Step::Ends(ends));
+                Ok((Some(revocations), _)) if !revocations.is_empty() => {
+                    self.position = revocations.last().map_or(position, |last| last.id);
+                    return Ok(RevocationItem::Revocations(revocations));
                 }
                 Ok(_) if !self.current => {
                     self.current = true;
-                    return Ok(Step::Current);
+                    return Ok(RevocationItem::UpToDate);
                 }
                 Ok(_) => self.following.woken().await?,
                 Err(error) if error.is_failure() => return Err(error),
-                Err(_) => return Ok(Step::Over),
+                Err(_) => return Ok(RevocationItem::Refused),
             }
         }
     }

@@ -23,16 +23,16 @@ use crate::{
 };
 
 /// Events that may wait for a connection. One more makes it read the log instead.
-const BUFFER: usize = 512;
+const MAX_WAITING_EVENTS: usize = 512;
 /// Bytes of events that may wait for a connection. More make it read the log instead.
-pub const BUFFER_BYTES: usize = 128 * 1024;
+pub const MAX_WAITING_BYTES: usize = 128 * 1024;
 /// Bytes of an event as it is sent, apart from its parameters, roughly.
-const EVENT: usize = 128;
+const EVENT_OVERHEAD_BYTES: usize = 128;
 
 /// Polls and streams that one client may have open at a time: enough for the tabs of a browser and
 /// some connections that the network has lost. Each costs its buffer, and a wake-up for every
 /// event.
-pub const HELD: usize = 32;
+pub const MAX_CONNECTIONS_PER_CLIENT: usize = 32;
 
 /// An event on its way to many connections, rendered once.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct Delivery {
 impl Delivery {
     /// An event that has not been rendered yet.
     pub fn new(event: Arc<Event>) -> Arc<Self> {
-        let bytes = EVENT
+        let bytes = EVENT_OVERHEAD_BYTES
             + event
                 .params
                 .iter()
@@ -102,16 +102,16 @@ struct Inbox {
     bytes: usize,
     /// Whether events were dropped since the inbox was last emptied.
     overflowed: bool,
-    over: Option<Over>,
+    end: Option<ConnectionEnd>,
 }
 
-/// Why a connection is over.
+/// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
+pub enum ConnectionEnd {
     /// Its client has ended.
-    Ended(EndReason),
+    ClientEnded(EndReason),
     /// The secret it was opened with is no longer valid. Its client goes on with another.
-    Cut,
+    SecretRotated,
 }
 
 /// What a connection found in its inbox.
@@ -120,8 +120,8 @@ pub struct Taken {
     pub waiting: VecDeque<Arc<Delivery>>,
     /// Whether events were dropped, so that the log must be read.
     pub overflowed: bool,
-    /// Why the connection is over, if it is.
-    pub over: Option<Over>,
+    /// Why the connection ends, once it does.
+    pub end: Option<ConnectionEnd>,
     /// Everything up to this event was pushed before the inbox was emptied.
     pub head: EventId,
 }
@@ -143,7 +143,7 @@ impl Hub {
     }
 
     /// Connects a client until the attachment is dropped. It fails with `throttled` if the client
-    /// has [`HELD`] connections.
+    /// has [`MAX_CONNECTIONS_PER_CLIENT`] connections.
     pub fn attach(self: &Arc<Self>, caller: Caller) -> Result<Attachment> {
         let mut state = self.lock();
         let connections = state.listeners.entry(caller.session).or_default();
@@ -151,17 +151,22 @@ impl Hub {
             .iter()
             .filter(|connection| connection.client == caller.client)
             .count()
-            >= HELD
+            >= MAX_CONNECTIONS_PER_CLIENT
         {
-            let detail =
-                format!("this client already has {HELD} polls and streams open; close one first");
+            let detail = format!(
+                "this client already has {MAX_CONNECTIONS_PER_CLIENT} polls and streams open; close one first"
+            );
             return Err(Error::retry(Code::Throttled, 5, detail));
         }
         let connection = Arc::new(Connection {
             client: caller.client,
             // A confined client may see only some of its session's events, and only the log knows
             // which. Nothing is pushed to it; it reads the log.
-            room: if caller.is_confined() { 0 } else { BUFFER },
+            room: if caller.is_confined() {
+                0
+            } else {
+                MAX_WAITING_EVENTS
+            },
             inbox: Mutex::default(),
             wake: Notify::new(),
             last_call: Notify::new(),
@@ -211,7 +216,7 @@ impl Hub {
                 } => {
                     let connections = state.listeners.get(&session).into_iter().flatten();
                     for connection in connections.filter(|connection| connection.client == client) {
-                        connection.finish(Over::Ended(reason));
+                        connection.finish(ConnectionEnd::ClientEnded(reason));
                     }
                 }
                 // A grant's client has an effect of its own.
@@ -230,7 +235,7 @@ impl Hub {
                         .flatten();
                     let own = connections
                         .filter(|connection| connection.client == admission.caller.client);
-                    own.for_each(|connection| connection.finish(Over::Cut));
+                    own.for_each(|connection| connection.finish(ConnectionEnd::SecretRotated));
                 }
             }
         }
@@ -269,8 +274,8 @@ impl Connection {
     fn push(&self, run: &[Arc<Delivery>], bytes: usize) {
         {
             let mut inbox = self.lock();
-            let full =
-                inbox.waiting.len() + run.len() > self.room || inbox.bytes + bytes > BUFFER_BYTES;
+            let full = inbox.waiting.len() + run.len() > self.room
+                || inbox.bytes + bytes > MAX_WAITING_BYTES;
             if inbox.overflowed || full {
                 inbox.overflowed = true;
                 (inbox.waiting, inbox.bytes) = (VecDeque::new(), 0);
@@ -282,8 +287,8 @@ impl Connection {
         self.wake.notify_one();
     }
 
-    fn finish(&self, why: Over) {
-        self.lock().over = Some(why);
+    fn finish(&self, end: ConnectionEnd) {
+        self.lock().end = Some(end);
         self.wake.notify_one();
         self.last_call.notify_one();
     }
@@ -310,7 +315,7 @@ impl Attachment {
         Taken {
             waiting: std::mem::take(&mut inbox.waiting),
             overflowed: std::mem::take(&mut inbox.overflowed),
-            over: inbox.over,
+            end: inbox.end,
             head,
         }
     }
@@ -323,9 +328,9 @@ impl Attachment {
         (inbox.waiting.is_empty() && !inbox.overflowed).then_some(head)
     }
 
-    /// Why the connection is over, if it is.
-    pub fn over(&self) -> Option<Over> {
-        self.connection.lock().over
+    /// Why the connection ends, once it does.
+    pub fn end(&self) -> Option<ConnectionEnd> {
+        self.connection.lock().end
     }
 
     /// Waits until there may be something in the inbox.
@@ -333,14 +338,14 @@ impl Attachment {
         self.connection.wake.notified().await;
     }
 
-    /// Resolves when the connection is over, even while its holder does something else. Only one
+    /// Resolves when the connection ends, even while its holder does something else. Only one
     /// task may wait at a time.
-    pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
+    pub fn finished(&self) -> impl Future<Output = ConnectionEnd> + Send + use<> {
         let connection = self.connection.clone();
         async move {
             loop {
-                if let Some(over) = connection.lock().over {
-                    return over;
+                if let Some(end) = connection.lock().end {
+                    return end;
                 }
                 connection.last_call.notified().await;
             }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     chat::{
-        delivery::hub::{Attachment, BUFFER_BYTES, Delivery, Over},
+        delivery::hub::{Attachment, ConnectionEnd, Delivery, MAX_WAITING_BYTES},
         running::Chat,
     },
     error::{Error, Extra, Result},
@@ -29,7 +29,7 @@ pub enum HistoryOf {
 /// What a stream reads from the log at a time. Its bytes are as many as may wait for a connection.
 const STREAM_PAGE: PageSize = PageSize {
     events: 200,
-    bytes: BUFFER_BYTES,
+    bytes: MAX_WAITING_BYTES,
 };
 
 /// Where to start reading a queue.
@@ -66,7 +66,7 @@ impl Chat {
             if !page.events.is_empty() || page.gap.is_some() {
                 return Ok(page);
             }
-            if attachment.take().over == Some(Over::Cut) {
+            if attachment.take().end == Some(ConnectionEnd::SecretRotated) {
                 return Ok(page);
             }
             if tokio::time::timeout_at(deadline, attachment.woken())
@@ -200,14 +200,14 @@ pub struct Feed {
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page>> + Send>>;
 
-/// What comes next in a stream.
-pub enum Step {
+/// What comes next in a feed.
+pub enum FeedItem {
     /// Events were removed before the client read them, from the first id to the last.
     Gap(EventId, EventId),
     /// Events, in order.
     Events(VecDeque<Arc<Delivery>>),
     /// The client has ended, or it has a new secret and has to connect again.
-    Over(Over),
+    End(ConnectionEnd),
 }
 
 impl Feed {
@@ -216,14 +216,14 @@ impl Feed {
         self.position
     }
 
-    /// Why the stream is over, if it is.
-    pub fn over(&self) -> Option<Over> {
-        self.attachment.over()
+    /// Why the stream ends, once it does.
+    pub fn end(&self) -> Option<ConnectionEnd> {
+        self.attachment.end()
     }
 
-    /// Resolves when the stream is over, even while its reader does something else. Only one task
+    /// Resolves when the stream ends, even while its reader does something else. Only one task
     /// may wait at a time.
-    pub fn finished(&self) -> impl Future<Output = Over> + Send + use<> {
+    pub fn finished(&self) -> impl Future<Output = ConnectionEnd> + Send + use<> {
         self.attachment.finished()
     }
 
@@ -237,12 +237,12 @@ impl Feed {
 
     /// Waits for what comes next, and returns all waiting events at once. It can be dropped and
     /// called again without loss.
-    pub async fn next(&mut self) -> Result<Step> {
+    pub async fn next(&mut self) -> Result<FeedItem> {
         loop {
             // A connection with an invalid secret receives nothing more. A client that has ended
             // still receives what came before its end.
-            if self.attachment.over() == Some(Over::Cut) {
-                return Ok(Step::Over(Over::Cut));
+            if self.attachment.end() == Some(ConnectionEnd::SecretRotated) {
+                return Ok(FeedItem::End(ConnectionEnd::SecretRotated));
             }
             if self.behind {
                 let (chat, live, position) = (&self.chat, &self.live, self.position);
@@ -256,18 +256,18 @@ impl Feed {
                     Err(Error {
                         extra: Extra::Reason(reason),
                         ..
-                    }) => return Ok(Step::Over(Over::Ended(reason))),
+                    }) => return Ok(FeedItem::End(ConnectionEnd::ClientEnded(reason))),
                     page => page?,
                 };
                 // The gap comes alone first. The events come when the page is read again.
                 if let Some((first, last)) = page.gap.filter(|(_, last)| *last > self.warned) {
                     self.warned = last;
-                    return Ok(Step::Gap(first, last));
+                    return Ok(FeedItem::Gap(first, last));
                 }
                 self.position = page.next;
                 self.behind = page.more;
                 if !page.events.is_empty() {
-                    return Ok(Step::Events(
+                    return Ok(FeedItem::Events(
                         page.events
                             .into_iter()
                             .map(|e| Delivery::new(Arc::new(e)))
@@ -289,10 +289,13 @@ impl Feed {
             self.position = self.position.max(taken.head);
             if let Some(last) = taken.waiting.back() {
                 self.position = self.position.max(last.event.id);
-                return Ok(Step::Events(taken.waiting));
+                return Ok(FeedItem::Events(taken.waiting));
             }
-            if let Some(over) = taken.over.or_else(|| self.live.ended().map(Over::Ended)) {
-                return Ok(Step::Over(over));
+            if let Some(end) = taken
+                .end
+                .or_else(|| self.live.ended().map(ConnectionEnd::ClientEnded))
+            {
+                return Ok(FeedItem::End(end));
             }
             self.attachment.woken().await;
         }

@@ -15,8 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     chat::{
-        delivery::hub::{Delivery, Over},
-        delivery::poll_and_stream::{Feed, Start, Step},
+        delivery::hub::{ConnectionEnd, Delivery},
+        delivery::poll_and_stream::{Feed, FeedItem, Start},
     },
     error::{Error, Result},
     http::{
@@ -187,11 +187,11 @@ impl Stream {
             () = self.server.stopping.cancelled() => return None,
         };
         match step {
-            Ok(Step::Events(deliveries)) => {
+            Ok(FeedItem::Events(deliveries)) => {
                 self.waiting = deliveries;
                 Some(self.chunk())
             }
-            Ok(Step::Gap(first, last)) => {
+            Ok(FeedItem::Gap(first, last)) => {
                 let warning = gap(first, last, self.server.clock.now());
                 let mut chunk = Vec::new();
                 frame(
@@ -201,11 +201,11 @@ impl Stream {
                 );
                 Some(chunk)
             }
-            Ok(Step::Over(Over::Ended(reason))) => {
+            Ok(FeedItem::End(ConnectionEnd::ClientEnded(reason))) => {
                 self.over = true;
                 Some(format!("event: end\ndata: {{\"reason\":\"{}\"}}\n\n", reason.name()).into())
             }
-            Ok(Step::Over(Over::Cut)) => None,
+            Ok(FeedItem::End(ConnectionEnd::SecretRotated)) => None,
             Err(error) => {
                 tracing::warn!(%error, client = %self.client, "an event stream failed");
                 None

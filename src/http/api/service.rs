@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    chat::delivery::hub::HELD,
+    chat::delivery::hub::MAX_CONNECTIONS_PER_CLIENT,
     error::{Error, Result},
     http::{
         errors::problem::{PageProblems, PublicProblems, StoreProblems},
@@ -84,7 +84,7 @@ pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
             targets: MAX_TARGETS,
             clients: limits.max_clients,
             channels: limits.max_channels,
-            connections: HELD,
+            connections: MAX_CONNECTIONS_PER_CLIENT,
             client_idle_seconds: limits.client_idle.as_secs(),
             client_lifetime_seconds: limits.client_lifetime.as_secs(),
             retention_seconds: limits.retention.as_secs(),

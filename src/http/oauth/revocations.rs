@@ -21,7 +21,7 @@ use crate::{
     model::RevocationId,
     oauth::{
         Shown,
-        revocations::{self, Feed, Step},
+        revocations::{self, RevocationItem, RevocationReader},
     },
     store::revocation::Revocation,
 };
@@ -75,11 +75,11 @@ async fn follow(
         after,
         server.clock.due(),
     );
-    let feed = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
-    let opening = Some(event_stream::opening(feed.position()));
+    let reader = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
+    let opening = Some(event_stream::opening(reader.position()));
     let stream = Stream {
         server,
-        feed,
+        reader,
         heartbeat: event_stream::heartbeat(),
         opening,
         over: false,
@@ -95,7 +95,7 @@ async fn follow(
 
 struct Stream {
     server: ServerState,
-    feed: Feed,
+    reader: RevocationReader,
     heartbeat: Interval,
     opening: Option<String>,
     over: bool,
@@ -107,23 +107,25 @@ impl Stream {
         if self.opening.is_some() || self.over {
             return self.opening.take();
         }
-        let step = tokio::select! {
-            step = self.feed.next(self.server.clock.due()) => step,
-            _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.feed.position())),
+        let item = tokio::select! {
+            item = self.reader.next(self.server.clock.due()) => item,
+            _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.reader.position())),
             // The follower reconnects by itself and reaches the next server.
             () = self.server.stopping.cancelled() => return None,
         };
-        match step {
-            Ok(Step::Ends(ends)) => Some(ends.iter().map(frame).collect()),
-            Ok(Step::Current) => Some(format!(
+        match item {
+            Ok(RevocationItem::Revocations(revocations)) => {
+                Some(revocations.iter().map(frame).collect())
+            }
+            Ok(RevocationItem::UpToDate) => Some(format!(
                 "event: current\nid: {}\ndata: {{}}\n\n",
-                self.feed.position()
+                self.reader.position()
             )),
-            Ok(Step::Reset) => Some(format!(
+            Ok(RevocationItem::Reset) => Some(format!(
                 "event: reset\nid: {}\ndata: {{}}\n\n",
-                self.feed.position()
+                self.reader.position()
             )),
-            Ok(Step::Over) => {
+            Ok(RevocationItem::Refused) => {
                 self.over = true;
                 Some("event: end\ndata: {\"reason\":\"revoked\"}\n\n".into())
             }
@@ -135,13 +137,13 @@ impl Stream {
     }
 }
 
-fn frame(end: &Revocation) -> String {
+fn frame(revocation: &Revocation) -> String {
     let Revocation {
         id,
         grant,
         reason,
         jti,
-    } = end;
+    } = revocation;
     if let Some(jti) = jti {
         return format!(
             "event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n"

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout};
 use crate::{
     chat::{
         delivery::hub,
-        delivery::poll_and_stream::{Feed, Start, Step},
+        delivery::poll_and_stream::{Feed, FeedItem, Start},
     },
     error::Result,
     http::{
@@ -130,30 +130,34 @@ struct Connection {
     heard: Instant,
 }
 
-/// Why a connection is over.
-enum Over {
+/// How a connection ends.
+enum Disconnect {
     /// The server closes it, with a code and a reason.
     Close(u16, &'static str),
     /// The peer is gone, or has closed it.
     Gone,
 }
 
-impl From<hub::Over> for Over {
-    fn from(over: hub::Over) -> Self {
-        match over {
-            hub::Over::Ended(reason) => Self::Close(CLIENT_ENDED, reason.name()),
-            hub::Over::Cut => Self::Close(GOING_AWAY, "this client has a new secret"),
+impl From<hub::ConnectionEnd> for Disconnect {
+    fn from(end: hub::ConnectionEnd) -> Self {
+        match end {
+            hub::ConnectionEnd::ClientEnded(reason) => Self::Close(CLIENT_ENDED, reason.name()),
+            hub::ConnectionEnd::SecretRotated => {
+                Self::Close(GOING_AWAY, "this client has a new secret")
+            }
         }
     }
 }
 
 /// The close code for a broken frame (RFC 6455 §7.4.1).
-fn broken(error: axum::Error) -> Over {
+fn broken(error: axum::Error) -> Disconnect {
     match error.into_inner().downcast_ref() {
-        Some(tungstenite::Error::Capacity(_)) => Over::Close(TOO_LONG, "a message was too long"),
-        Some(tungstenite::Error::Utf8(_)) => Over::Close(NOT_UTF_8, "a text was not UTF-8"),
-        Some(tungstenite::Error::Io(_) | tungstenite::Error::ConnectionClosed) => Over::Gone,
-        _ => Over::Close(MALFORMED, "a frame was malformed"),
+        Some(tungstenite::Error::Capacity(_)) => {
+            Disconnect::Close(TOO_LONG, "a message was too long")
+        }
+        Some(tungstenite::Error::Utf8(_)) => Disconnect::Close(NOT_UTF_8, "a text was not UTF-8"),
+        Some(tungstenite::Error::Io(_) | tungstenite::Error::ConnectionClosed) => Disconnect::Gone,
+        _ => Disconnect::Close(MALFORMED, "a frame was malformed"),
     }
 }
 
@@ -165,7 +169,7 @@ impl Connection {
         while let Some(answer) = self.commands.finish().await {
             answers.push(answer);
         }
-        let Over::Close(code, reason) = over else {
+        let Disconnect::Close(code, reason) = over else {
             // The peer's close is answered.
             let _ = timeout(GOODBYE, self.socket.close()).await;
             return;
@@ -190,7 +194,7 @@ impl Connection {
     }
 
     /// Serves the connection until it is over.
-    async fn converse(&mut self) -> Over {
+    async fn converse(&mut self) -> Disconnect {
         let (server, finished) = (self.commands.server.clone(), self.feed.finished());
         let (mut stopped, mut cut_short) = (
             pin!(server.stopping.cancelled()),
@@ -198,7 +202,7 @@ impl Connection {
                 let over = finished.await;
                 // A peer that reads gets everything from before the end. The server does not wait
                 // for a peer that does not read.
-                if over != hub::Over::Cut {
+                if over != hub::ConnectionEnd::SecretRotated {
                     sleep(GOODBYE).await;
                 }
                 over
@@ -220,7 +224,7 @@ impl Connection {
         &mut self,
         server: &ServerState,
         stopped: impl Future<Output = ()>,
-    ) -> Result<(), Over> {
+    ) -> Result<(), Disconnect> {
         let caller = self.commands.live.caller;
         tokio::select! {
             step = self.feed.next() => self.deliver(step).await,
@@ -231,85 +235,86 @@ impl Connection {
                 Ok(())
             }
             _ = self.ping.tick() => self.beat().await,
-            () = stopped => Err(Over::Close(GOING_AWAY, "the server is stopping")),
+            () = stopped => Err(Disconnect::Close(GOING_AWAY, "the server is stopping")),
         }
     }
 
     /// Writes everything that waits, and flushes once.
-    async fn deliver(&mut self, step: Result<Step>) -> Result<(), Over> {
+    async fn deliver(&mut self, step: Result<FeedItem>) -> Result<(), Disconnect> {
         match step {
-            Ok(Step::Events(deliveries)) => {
+            Ok(FeedItem::Events(deliveries)) => {
                 let client = self.commands.live.caller.client;
                 for delivery in deliveries {
                     self.feed_text(render(&delivery, client)).await?;
                 }
             }
-            Ok(Step::Gap(first, last)) => {
+            Ok(FeedItem::Gap(first, last)) => {
                 let warning = gap(first, last, self.commands.server.clock.now());
                 self.feed_text(MessageView::shared(&warning).json()).await?;
             }
-            Ok(Step::Over(over)) => return Err(over.into()),
+            Ok(FeedItem::End(end)) => return Err(end.into()),
             Err(error) => {
                 tracing::warn!(%error, client = %self.commands.live.caller.client, "a WebSocket failed");
-                return Err(Over::Close(FAILED, "the server failed"));
+                return Err(Disconnect::Close(FAILED, "the server failed"));
             }
         }
         self.flush().await
     }
 
     /// Handles a frame: a command, a pong or a close.
-    fn receive(&mut self, frame: Option<Result<Frame, axum::Error>>) -> Result<(), Over> {
+    fn receive(&mut self, frame: Option<Result<Frame, axum::Error>>) -> Result<(), Disconnect> {
         self.heard = Instant::now();
-        if let Some(over) = self.feed.over() {
-            return Err(over.into());
+        if let Some(end) = self.feed.end() {
+            return Err(end.into());
         }
         match frame {
             Some(Ok(Frame::Text(text))) => {
                 self.commands.take(text);
                 Ok(())
             }
-            Some(Ok(Frame::Binary(_))) => {
-                Err(Over::Close(UNSUPPORTED, "a message must be a text frame"))
-            }
+            Some(Ok(Frame::Binary(_))) => Err(Disconnect::Close(
+                UNSUPPORTED,
+                "a message must be a text frame",
+            )),
             Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => Ok(()),
-            Some(Ok(Frame::Close(_))) | None => Err(Over::Gone),
+            Some(Ok(Frame::Close(_))) | None => Err(Disconnect::Gone),
             Some(Err(error)) => Err(broken(error)),
         }
     }
 
     /// Writes an answer and the further ones that are ready, and flushes once.
-    async fn answer(&mut self, first: Utf8Bytes) -> Result<(), Over> {
+    async fn answer(&mut self, first: Utf8Bytes) -> Result<(), Disconnect> {
         let mut next = Some(first);
         while let Some(answer) = next {
             self.socket
                 .feed(Frame::Text(answer))
                 .await
-                .map_err(|_| Over::Gone)?;
+                .map_err(|_| Disconnect::Gone)?;
             next = self.commands.answer().now_or_never().flatten();
         }
         self.flush().await
     }
 
-    async fn beat(&mut self) -> Result<(), Over> {
+    async fn beat(&mut self) -> Result<(), Disconnect> {
         if self.heard.elapsed() > self.commands.server.patience.ping * 5 / 2 {
-            return Err(Over::Gone);
+            return Err(Disconnect::Gone);
         }
         self.feed.beat(self.commands.server.clock.now());
         self.socket
             .send(Frame::Ping(Bytes::new()))
             .await
-            .map_err(|_| Over::Gone)
+            .map_err(|_| Disconnect::Gone)
     }
 
-    async fn feed_text(&mut self, json: Bytes) -> Result<(), Over> {
-        let text = Utf8Bytes::try_from(json).map_err(|_| Over::Gone)?;
+    async fn feed_text(&mut self, json: Bytes) -> Result<(), Disconnect> {
+        let text = Utf8Bytes::try_from(json).map_err(|_| Disconnect::Gone)?;
         self.socket
             .feed(Frame::Text(text))
             .await
-            .map_err(|_| Over::Gone)
+            .map_err(|_| Disconnect::Gone)
     }
 
-    async fn flush(&mut self) -> Result<(), Over> {
-        self.socket.flush().await.map_err(|_| Over::Gone)
+    async fn flush(&mut self) -> Result<(), Disconnect> {
+        self.socket.flush().await.map_err(|_| Disconnect::Gone)
     }
 }

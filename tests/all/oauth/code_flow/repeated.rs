@@ -154,7 +154,7 @@ async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
     assert_eq!((status, text(&body["error"])), (400, "invalid_grant"));
     let full = alice.approve(&asking, &[]).await;
     assert!(
-        full.status == 409 && full.page.contains("2 clients already"),
+        full.status == 409 && full.page.contains("already has 2 clients"),
         "{full:?}"
     );
     // To say only who one is takes no place.
