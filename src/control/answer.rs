@@ -2,6 +2,7 @@
 
 use super::{
     protocol::{Answer, Question},
+    restore::SERVER_IS_RUNNING,
     table::Table,
     views,
 };
@@ -40,9 +41,7 @@ async fn carry_out(
             service.core.backup(file).await?;
             Answer::Done
         }
-        Operation::Restore { .. } => Answer::Failed(
-            "a server is running on this database: stop it, and then restore the copy".into(),
-        ),
+        Operation::Restore { .. } => Answer::Failed(SERVER_IS_RUNNING.into()),
         Operation::Audit { before, limit } => {
             Answer::Audit(service.core.audit(before, limit).await?)
         }

@@ -12,6 +12,10 @@ use crate::{
     store::restore::Restored,
 };
 
+/// The refusal of a restore beside a running server.
+pub const SERVER_IS_RUNNING: &str =
+    "a server is running on the database: stop it, and then restore the copy";
+
 /// Replaces the database with a copy, and returns the text to print. Fails with a sentence for the
 /// operator if a server is running or the copy cannot be restored.
 pub async fn restore(
@@ -22,12 +26,7 @@ pub async fn restore(
     now: Timestamp,
 ) -> Result<String, String> {
     let lock = match Access::to(&config.database, "restore").await? {
-        Access::Running(_) => {
-            let database = config.database.display();
-            return Err(format!(
-                "a server is running on the database {database}: stop it, and then restore the copy"
-            ));
-        }
+        Access::Running(_) => return Err(SERVER_IS_RUNNING.into()),
         Access::Locked(lock) => lock,
     };
     let (file, limits, as_json) = (file.to_owned(), config.limits(), config.json);

@@ -18,7 +18,7 @@ use super::{
     engine::{
         files::{self, beside, private, write_ahead_log},
         lock::{self, DatabaseLock},
-        open::{CLOSING, prepare, refuse},
+        open::{BUSY, CLOSING, prepare, refuse},
     },
     migrate,
     transaction::Write,
@@ -308,7 +308,7 @@ fn fold_log(database: &Path) -> std::result::Result<(), String> {
     };
     match fold() {
         Ok(false) if fs::metadata(&log).map_or(0, |log| log.len()) == 0 => Ok(()),
-        Ok(_) => Err("another process is using the database".into()),
+        Ok(_) => Err(BUSY.into()),
         Err(error) => Err(error.to_string()),
     }
 }

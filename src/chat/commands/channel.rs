@@ -4,7 +4,7 @@ use crate::{
     chat::commands::{
         channel_excerpt,
         context::CommandContext,
-        join::join,
+        join::{BANNED, join},
         replies::{ANSWER_BYTES, SHORT_BYTES, TEXT_BYTES},
     },
     error::{Code, Error, Result},
@@ -120,11 +120,7 @@ fn set_topic(context: &mut CommandContext, name: &ChannelName, text: &str) -> Re
     }
     // A topic reaches the whole channel like a message, so a ban forbids it too.
     if !member.op && !member.voice && ban::matches(context.tx, channel.id, &context.session)? {
-        return Err(Error::new(
-            Code::CannotSendToChannel,
-            "you are banned from this channel",
-        )
-        .about(&channel.name));
+        return Err(Error::new(Code::CannotSendToChannel, BANNED).about(&channel.name));
     }
     let topic = Topic {
         text: text.into(),

@@ -205,7 +205,7 @@ fn incomplete(answer: Answer) -> Answer {
     for Excerpt { channel, .. } in &answer.excerpts {
         replies.push(Reply::command(
             RPL_ENDOFNAMES,
-            &[&nobody, channel, &"End of /NAMES list"],
+            &[&nobody, channel, &lookup::END_OF_NAMES],
         ));
     }
     let text = "You joined the channels, but their members did not fit into this answer. Use NAMES \

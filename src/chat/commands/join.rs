@@ -9,6 +9,9 @@ use crate::{
     store::{ban, channel::Channel, invite, membership},
 };
 
+/// The text of a refusal because of a ban.
+pub const BANNED: &str = "you are banned from this channel";
+
 /// JOIN of one channel, which is returned. A channel that does not exist is created, and its
 /// creator becomes op. Joining a channel again changes nothing.
 ///
@@ -86,7 +89,7 @@ fn create(context: &CommandContext, name: &ChannelName) -> Result<Channel> {
 fn admit(context: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(context.tx, channel.id, &context.session)? {
-        return refuse(Code::BannedFromChannel, "you are banned from this channel");
+        return refuse(Code::BannedFromChannel, BANNED);
     }
     if let Some(refusal) = context.key_refusals.of(&channel.name) {
         return Err(refusal);

@@ -115,9 +115,12 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
     Ok(())
 }
 
+/// The text of the 366 that ends a list of names.
+pub const END_OF_NAMES: &str = "End of /NAMES list";
+
 /// The 366 that ends a list of names.
 pub fn end_of_names(replies: &mut Replies, name: &dyn Display) {
-    replies.end(RPL_ENDOFNAMES, &[name, &"End of /NAMES list"]);
+    replies.end(RPL_ENDOFNAMES, &[name, &END_OF_NAMES]);
 }
 
 /// LIST of these channels, or without names of [`Visibility::listed_channels`]: 321, 322s and 323.

@@ -116,10 +116,7 @@ impl FromRequest<ServerState> for AskingForm {
         };
         let params = params(request, server).await?;
         if params.only("client_secret")?.is_some() {
-            return Err(Error::malformed(
-                "the request has an app's credentials in two places; send them once",
-            )
-            .into());
+            return Err(sent_twice().into());
         }
         Ok(Self {
             by: Presented::Token(token),
@@ -141,14 +138,17 @@ async fn params(request: Request, server: &ServerState) -> Result<FormFields> {
     Ok(params)
 }
 
+/// The error `malformed_request`: the app's credentials are sent by two methods (RFC 6749 §2.3).
+fn sent_twice() -> Error {
+    Error::malformed("the request has an app's credentials in two places; send them once")
+}
+
 /// The app's credentials, sent by one method only. A public app sends only its id.
 fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<Credentials> {
     let take = |name: &str| params.only(name).map(|value| value.map(str::to_owned));
     let (client_id, secret) = match (basic, take("client_id")?, take("client_secret")?) {
         (Some(_), _, Some(_)) => {
-            return Err(Error::malformed(
-                "the request has an app's credentials in two places; send them once",
-            ));
+            return Err(sent_twice());
         }
         (Some((id, _)), Some(other), None) if id != other => {
             return Err(Error::malformed(

@@ -44,7 +44,7 @@ impl FormFields {
             .all(|(name, value)| name.is_some() && value.is_some())
         {
             true => Ok(()),
-            false => Err(Error::malformed("a parameter is not UTF-8")),
+            false => Err(grammar::not_utf_8()),
         }
     }
 

@@ -350,8 +350,13 @@ pub fn require_utf_8(encoded: &[u8]) -> Result<()> {
     if plain || form_pairs(encoded).all(|(name, value)| name.is_some() && value.is_some()) {
         Ok(())
     } else {
-        Err(Error::malformed("a parameter is not UTF-8"))
+        Err(not_utf_8())
     }
+}
+
+/// The error `malformed_request`: a query or a form has a text that is not UTF-8.
+pub fn not_utf_8() -> Error {
+    Error::malformed("a parameter is not UTF-8")
 }
 
 /// The value of a header that appears once and is visible ASCII.

@@ -254,7 +254,6 @@ fn start_page(next: &str) -> String {
 
 fn sentence(error: &Error) -> String {
     let known = match error.code {
-        Code::LoginFailed => "There is no session with this nick and this password.",
         Code::AlreadyInSession => {
             "This browser already has another session. Log out of it first, and then log in here."
         }

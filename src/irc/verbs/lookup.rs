@@ -1,13 +1,13 @@
 //! NAMES, LIST, WHO and WHOIS: looking up channels and sessions.
 
 use crate::{
-    error::{Code, Error, Result},
+    error::{Error, Result},
     irc::{
         params::{TargetResults, channels, within},
         reply::numerics,
         verb::Verb,
     },
-    model::{ChannelName, Nick, Requirement, Scope, Target},
+    model::{ChannelName, Invalid, Nick, Requirement, Scope, Target},
 };
 
 numerics! {
@@ -88,7 +88,7 @@ fn whois<C: From<Query>>(params: &[String]) -> Result<C> {
     let nick = params.last().map_or("", String::as_str);
     match Target::parse(nick) {
         Ok(Target::Nick(nick)) => Ok(Query::Whois(nick).into()),
-        _ if nick.is_empty() => Err(Error::new(Code::NoNicknameGiven, "no nickname given")),
+        _ if nick.is_empty() => Err(Invalid::NoNick.into()),
         Ok(Target::Channel(name)) => Err(Error::no_such_nick(name.as_str())),
         Err(invalid) => Err(invalid.into()),
     }

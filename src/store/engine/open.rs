@@ -27,6 +27,9 @@ pub const CLOSING: Duration = Duration::from_secs(2);
 /// this.
 const LOG_LIMIT: i64 = 16 << 20;
 
+/// Why a write-ahead log could not be merged into its database.
+pub const BUSY: &str = "another process is using the database";
+
 /// Opens a database for the writer, and creates or upgrades it where needed. Fails with
 /// `storage_failed` if the machine does (a full disk), and with `internal_error` if the file is not
 /// ours.
@@ -86,7 +89,7 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
     }
     let closed = connection.close().map_err(|(_, error)| error);
     let why = match folded.and_then(|busy| closed.map(|()| busy)) {
-        Ok(true) => "another process is using the database".to_owned(),
+        Ok(true) => BUSY.to_owned(),
         Ok(false) => "another process has the database open".to_owned(),
         Err(error) => error.to_string(),
     };
