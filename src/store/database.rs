@@ -2,21 +2,17 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
+use parking_lot::Mutex;
 
 use super::{
     account::Priority,
     effect::Observer,
     engine::{
-        backup,
-        full_disk::{Room, RoomView},
-        lock::DatabaseLock,
-        open,
-        readers::Readers,
+        backup, full_disk::RoomView, lock::DatabaseLock, readers::Readers,
         transactions::Transactions,
     },
     key_file, log,
@@ -78,21 +74,19 @@ impl Store {
         now: Timestamp,
     ) -> Result<(Self, KeyRing)> {
         let path = lock.path().to_owned();
-        let mut room = Room::of(&path);
-        let (connection, keys) = loop {
-            match prepare(&path, key_file, &heal, now) {
+        let mut transactions = Transactions::open(path.clone(), now)?;
+        let keys = loop {
+            match prepare(&transactions, key_file, &heal, now) {
                 Err(error)
-                    if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                    if error.code == Code::StorageFailed
+                        && transactions.room.make(Priority::Essential) => {}
                 prepared => break prepared?,
             }
         };
-        room.review(&connection);
+        transactions.review_room();
         let store = Self {
-            room: room.view(),
-            writer: Arc::new(Writer::start(
-                Transactions::new(connection, path.clone(), room),
-                observe,
-            )?),
+            room: transactions.room.view(),
+            writer: Arc::new(Writer::start(transactions, observe)?),
             readers: Arc::new(Readers::new(path)),
             turns: Fair::new(readers()),
             lock: Arc::new(Mutex::new(Some(lock))),
@@ -186,8 +180,7 @@ impl Store {
 
     /// Checks that the store can write and read, by doing both.
     pub async fn check(&self) -> Result<()> {
-        self.write_as(Priority::Ordinary, |tx| Ok(open::touch(tx.sql)?))
-            .await?;
+        self.write_as(Priority::Ordinary, |tx| tx.touch()).await?;
         self.read(|tx| log::head(tx).map(drop)).await
     }
 
@@ -203,7 +196,6 @@ impl Store {
     pub fn announce_stop(&self) {
         self.lock
             .lock()
-            .unwrap_or_else(|e| e.into_inner())
             .iter()
             .for_each(DatabaseLock::announce_stop);
     }
@@ -227,21 +219,18 @@ impl Drop for Store {
     }
 }
 
-/// Opens a database and its key file, and brings both up to date.
+/// Opens a database's key file, and brings the rows of the database up to date.
 fn prepare(
-    path: &Path,
+    transactions: &Transactions,
     key_file: Option<&Path>,
     heal: &impl Fn(&Write) -> Result<()>,
     now: Timestamp,
-) -> Result<(Connection, KeyRing)> {
-    let connection = open::writer(path, now)?;
+) -> Result<KeyRing> {
     let keys = key_file.map_or_else(KeyRing::generate, |file| {
-        key_file::open(&Write::new(&connection), file, now)
+        key_file::open(&Write::new(transactions.connection()), file, now)
     })?;
-    let transaction = connection.unchecked_transaction()?;
-    heal(&Write::new(&transaction))?;
-    transaction.commit()?;
-    Ok((connection, keys))
+    transactions.alone(|connection| heal(&Write::new(connection)))?;
+    Ok(keys)
 }
 
 /// Closes the readers and then the writer. The writer must be last: it folds the write-ahead log
@@ -256,7 +245,7 @@ fn close(
         tracing::error!("some readers of the database did not end when they were interrupted");
     }
     writer.stop();
-    drop(lock.lock().unwrap_or_else(|e| e.into_inner()).take());
+    drop(lock.lock().take());
 }
 
 #[cfg(test)]
@@ -276,14 +265,14 @@ mod tests {
         // A setting that stays with the connection.
         let leave = |error: Error| {
             store.read(|tx| {
-                tx.sql.pragma_update(None, "cache_size", 77)?;
+                tx.sql().pragma_update(None, "cache_size", 77)?;
                 Err::<(), _>(error)
             })
         };
         let found = || {
             store.read(|tx| {
                 Ok(tx
-                    .sql
+                    .sql()
                     .pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))?)
             })
         };
@@ -307,9 +296,9 @@ mod tests {
         .unwrap()
         .0;
         let fill = move |tx: &Write| {
-            tx.sql.execute_batch("CREATE TABLE filling (bytes)")?;
+            tx.sql().execute_batch("CREATE TABLE filling (bytes)")?;
             (0..megabytes).try_for_each(|_| {
-                tx.sql
+                tx.sql()
                     .execute("INSERT INTO filling VALUES (randomblob(1 << 20))", [])
                     .map(drop)
                     .map_err(Error::from)
@@ -342,7 +331,7 @@ mod tests {
                             "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
                         // Each statement must be interrupted separately.
                         for _ in 0..5 {
-                            tx.sql.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+                            tx.sql().query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
                         }
                         Err(Error::internal("interrupted"))
                     })
@@ -395,9 +384,9 @@ mod tests {
             tokio::spawn(limits::on_behalf_of(address, async move {
                 store
                     .read(move |_| {
-                        *begun.lock().unwrap() += 1;
+                        *begun.lock() += 1;
                         // It fails once the sender is gone.
-                        while ended.lock().unwrap().try_recv()
+                        while ended.lock().try_recv()
                             != Err(std::sync::mpsc::TryRecvError::Disconnected)
                         {
                             std::thread::yield_now();
@@ -422,8 +411,7 @@ mod tests {
             ..
         } = readers();
         let (end, begun) = endless(&store, attacker, permits_of_one + waiting_of_one);
-        while store.turns.busy() < permits_of_one + waiting_of_one
-            || *begun.lock().unwrap() < permits_of_one
+        while store.turns.busy() < permits_of_one + waiting_of_one || *begun.lock() < permits_of_one
         {
             tokio::task::yield_now().await;
         }
@@ -433,7 +421,7 @@ mod tests {
                 .unwrap();
         }
         store.read(|_| Ok(())).await.unwrap();
-        assert_eq!(*begun.lock().unwrap(), permits_of_one);
+        assert_eq!(*begun.lock(), permits_of_one);
         // The networks of one customer count as one.
         for address in [attacker, sibling] {
             let refused = limits::on_behalf_of(address, store.read(|_| Ok(())))

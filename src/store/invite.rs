@@ -89,13 +89,13 @@ mod tests {
     use crate::{
         irc::mode::Modes,
         model::{ChannelName, Nick, Timestamp},
-        store::{channel, open_for_test, session, target},
+        store::{TestConnection, channel, open_for_test, session, target},
     };
 
     /// A number of sessions and channels. The lists begin with those that were created last.
     struct World {
         _dir: tempfile::TempDir,
-        sql: rusqlite::Connection,
+        sql: TestConnection,
         sessions: Vec<SessionId>,
         channels: Vec<ChannelId>,
     }

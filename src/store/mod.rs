@@ -60,18 +60,5 @@ pub use engine::lock::DatabaseLock;
 pub use transaction::{Read, Write};
 pub use writer::WriteSlot;
 
-/// A database for a test, created at this path.
 #[cfg(test)]
-pub fn open_for_test(path: &std::path::Path) -> rusqlite::Connection {
-    engine::open::writer(path, crate::model::Timestamp(0)).unwrap()
-}
-
-/// A database for a test, in memory, with nothing but the schema.
-#[cfg(test)]
-pub fn open_in_memory() -> rusqlite::Connection {
-    let mut connection = rusqlite::Connection::open_in_memory().unwrap();
-    let foreign_keys = connection.pragma_update(None, "foreign_keys", "on");
-    foreign_keys.unwrap();
-    migrate::run(&mut connection).unwrap();
-    connection
-}
+pub use engine::test_database::{TestConnection, open_for_test, open_in_memory};

@@ -62,18 +62,17 @@ fn in_pages(row: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
+    use crate::store::open_in_memory;
 
     /// Fills a table like the log's, with rows of these lengths in turn. Returns the bytes that it
     /// takes and the bytes that were counted.
     fn fill(lengths: &[usize]) -> (u64, u64) {
-        let database = Connection::open_in_memory().unwrap();
+        let database = open_in_memory();
         database
             .execute_batch(
-                "CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER, text TEXT);
-                 CREATE TABLE address (target INTEGER, event INTEGER, PRIMARY KEY (target, event)) WITHOUT ROWID;",
+                "CREATE TABLE logged (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER, text TEXT);
+                 CREATE TABLE addressed (target INTEGER, event INTEGER, PRIMARY KEY (target, event)) WITHOUT ROWID;",
             )
             .unwrap();
         let pages = || {
@@ -83,9 +82,9 @@ mod tests {
         };
         let (before, mut counted) = (pages(), 0);
         for (n, length) in lengths.iter().cycle().take(3000).enumerate() {
-            let event = "INSERT INTO event (time, text) VALUES (1795000000000, ?1)";
+            let event = "INSERT INTO logged (time, text) VALUES (1795000000000, ?1)";
             database.execute(event, ["x".repeat(*length)]).unwrap();
-            let address = "INSERT INTO address VALUES (?1, ?2)";
+            let address = "INSERT INTO addressed VALUES (?1, ?2)";
             database
                 .execute(address, [n as i64 % 20, database.last_insert_rowid()])
                 .unwrap();

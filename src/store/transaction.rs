@@ -21,7 +21,8 @@ use crate::{
 
 /// A transaction that can only read.
 pub struct Read<'c> {
-    /// For the files whose statements do not go through the functions below yet.
+    connection: Connection<'c>,
+    /// For the file whose statement does not go through the functions below yet.
     pub(super) sql: &'c rusqlite::Connection,
 }
 
@@ -29,13 +30,15 @@ pub struct Read<'c> {
 /// if the machine does, and otherwise with `internal_error`.
 impl<'c> Read<'c> {
     /// A reader on this connection.
-    pub(super) fn new(sql: &'c rusqlite::Connection) -> Self {
-        Self { sql }
+    pub(super) fn new(connection: impl Into<Connection<'c>>) -> Self {
+        let connection = connection.into();
+        let sql = connection.sqlite();
+        Self { connection, sql }
     }
 
     /// Prepares a statement that runs many times. The functions below do so for one that runs once.
     pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'c>> {
-        Connection::from(self.sql).prepare(sql)
+        self.connection.prepare(sql)
     }
 
     /// Reads the one row that must be there. Fails with `internal_error` if it is not.
@@ -109,10 +112,10 @@ pub struct Write<'c> {
 /// Statements that write. They fail like those that read.
 impl<'c> Write<'c> {
     /// A writer on this connection.
-    pub(super) fn new(sql: &'c rusqlite::Connection) -> Self {
+    pub(super) fn new(connection: impl Into<Connection<'c>>) -> Self {
         let (effects, added, author, requester) = Default::default();
         Self {
-            read: Read::new(sql),
+            read: Read::new(connection),
             effects,
             added,
             author,
@@ -123,6 +126,11 @@ impl<'c> Write<'c> {
     /// Runs a statement that returns no rows. Returns how many rows it has changed.
     pub(super) fn execute(&self, sql: &str, params: &[Value]) -> Result<usize> {
         self.prepare(sql)?.execute(params)
+    }
+
+    /// Writes something that changes nothing, to see whether the database can be written.
+    pub(super) fn touch(&self) -> Result<()> {
+        self.connection.touch()
     }
 
     /// Like [`Self::execute`]. Fails with `taken` if the statement violates a UNIQUE constraint.
@@ -188,20 +196,20 @@ impl<'c> Deref for Write<'c> {
 #[cfg(test)]
 impl<'c> Read<'c> {
     /// A reader for a test, outside any transaction.
-    pub fn of(sql: &'c rusqlite::Connection) -> Self {
-        Self::new(sql)
+    pub fn of(connection: impl Into<Connection<'c>>) -> Self {
+        Self::new(connection)
     }
 
     /// The connection, for statements that a test runs itself.
-    pub fn sql(&self) -> &'c rusqlite::Connection {
-        self.sql
+    pub fn sql(&self) -> &'c super::TestConnection {
+        self.connection.sqlite()
     }
 }
 
 #[cfg(test)]
 impl<'c> Write<'c> {
     /// A writer for a test, outside any transaction.
-    pub fn of(sql: &'c rusqlite::Connection) -> Self {
-        Self::new(sql)
+    pub fn of(connection: impl Into<Connection<'c>>) -> Self {
+        Self::new(connection)
     }
 }

@@ -8,11 +8,11 @@
 //! may use the reserve, by its priority (`engine::full_disk`).
 
 use std::{
-    sync::Mutex,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -182,11 +182,7 @@ impl Writer {
 
     /// The slot for a turn. `None`: the server is stopping.
     fn placed(&self, turn: Turn<Option<Network>>) -> Option<WriteSlot> {
-        let line = self
-            .line
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .clone()?;
+        let line = self.line.lock().clone()?;
         Some(WriteSlot {
             line,
             turn,
@@ -196,8 +192,8 @@ impl Writer {
 
     /// Lets the thread finish all waiting jobs, and waits for it.
     pub fn stop(&self) {
-        self.line.lock().unwrap_or_else(|e| e.into_inner()).take();
-        let thread = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
+        self.line.lock().take();
+        let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the writer thread panicked");
         }

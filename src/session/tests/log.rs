@@ -10,7 +10,6 @@ use proptest::{
     sample::select,
     test_runner::{TestCaseResult, TestRunner},
 };
-use rusqlite::Connection;
 
 use crate::{
     irc::mode::Modes,
@@ -19,7 +18,7 @@ use crate::{
     },
     session::{Visibility, audience, channels, insert_session, lifecycle},
     store::{
-        Write, channel_history, conversation,
+        TestConnection, Write, channel_history, conversation,
         history::{self, Part},
         log::{NewEvent, Recipient, append},
         open_in_memory,
@@ -457,7 +456,7 @@ impl World<'_> {
 }
 
 /// Runs a case in a transaction that is rolled back.
-fn run(connection: &Connection, steps: &[Step]) -> TestCaseResult {
+fn run(connection: &TestConnection, steps: &[Step]) -> TestCaseResult {
     let transaction = connection.unchecked_transaction().unwrap();
     let mut world = World {
         tx: &Write::of(&transaction),

@@ -6,7 +6,7 @@
 
 use super::{
     error::on_unique,
-    sqlite,
+    open, sqlite,
     value::{Column, FromColumn, Mismatch, Value, ValueRef},
 };
 use crate::error::{Error, Result};
@@ -24,6 +24,12 @@ impl<'c> From<&'c rusqlite::Connection> for Connection<'c> {
     }
 }
 
+impl<'c> From<&'c rusqlite::Transaction<'_>> for Connection<'c> {
+    fn from(transaction: &'c rusqlite::Transaction) -> Self {
+        Self::Sqlite(transaction)
+    }
+}
+
 impl<'c> Connection<'c> {
     /// Prepares a statement. The connection keeps it prepared, so that it is planned once.
     pub fn prepare(self, sql: &str) -> Result<Statement<'c>> {
@@ -31,6 +37,19 @@ impl<'c> Connection<'c> {
             Self::Sqlite(connection) => {
                 Ok(Statement::Sqlite(sqlite::Statement::of(connection, sql)?))
             }
+        }
+    }
+
+    /// The connection to the SQLite file, for statements that a test runs itself.
+    pub fn sqlite(self) -> &'c rusqlite::Connection {
+        let Self::Sqlite(connection) = self;
+        connection
+    }
+
+    /// Writes something that changes nothing, to see whether the database can be written.
+    pub fn touch(self) -> Result<()> {
+        match self {
+            Self::Sqlite(connection) => Ok(open::touch(connection)?),
         }
     }
 }

@@ -12,5 +12,7 @@ pub(super) mod open;
 pub(super) mod readers;
 mod reserve;
 mod sqlite;
+#[cfg(test)]
+pub(super) mod test_database;
 pub(super) mod transactions;
 pub(super) mod value;

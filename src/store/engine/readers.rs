@@ -8,10 +8,10 @@ use std::{
     collections::HashMap,
     ops::Deref,
     path::PathBuf,
-    sync::{Condvar, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, InterruptHandle};
 
 use super::open;
@@ -118,17 +118,13 @@ impl Readers {
                 state.busy.values().for_each(InterruptHandle::interrupt);
                 AGAIN
             };
-            state = self
-                .returned
-                .wait_timeout(state, wait)
-                .unwrap_or_else(|e| e.into_inner())
-                .0;
+            self.returned.wait_for(&mut state, wait);
         }
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+        self.state.lock()
     }
 }
 

@@ -8,8 +8,12 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::{full_disk::Room, open};
-use crate::error::{Error, Result};
+use super::{connection, full_disk::Room, open};
+use crate::{
+    error::{Code, Error, Result},
+    model::Timestamp,
+    store::account::Priority,
+};
 
 /// The writer's connection, and the transaction that it is in.
 pub struct Transactions {
@@ -20,8 +24,22 @@ pub struct Transactions {
 }
 
 impl Transactions {
+    /// Opens the database at `path`, and creates or upgrades it where needed. On a full disk it uses
+    /// the reserve. Fails with `storage_failed` if that does not help, and with `internal_error` if
+    /// the database is not usable.
+    pub fn open(path: PathBuf, now: Timestamp) -> Result<Self> {
+        let mut room = Room::of(&path);
+        loop {
+            match open::writer(&path, now) {
+                Err(error)
+                    if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                opened => return Ok(Self::new(opened?, path, room)),
+            }
+        }
+    }
+
     /// The transactions of the database at `path`.
-    pub fn new(connection: Connection, path: PathBuf, room: Room) -> Self {
+    pub(in crate::store) fn new(connection: Connection, path: PathBuf, room: Room) -> Self {
         Self {
             connection,
             path,
@@ -30,8 +48,19 @@ impl Transactions {
     }
 
     /// The connection, for the statements of jobs.
-    pub fn connection(&self) -> &Connection {
-        &self.connection
+    pub fn connection(&self) -> connection::Connection<'_> {
+        (&self.connection).into()
+    }
+
+    /// Runs `work` in a transaction of its own, and undoes it if it fails.
+    pub fn alone<T>(
+        &self,
+        work: impl FnOnce(connection::Connection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let done = work((&transaction).into())?;
+        transaction.commit()?;
+        Ok(done)
     }
 
     /// Checks once in a while whether there is room on the disk.

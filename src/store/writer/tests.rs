@@ -71,7 +71,10 @@ fn values(connection: &Connection) -> Vec<i64> {
 }
 
 fn insert(tx: &Write, v: i64) -> Result<()> {
-    Ok(tx.sql.execute("INSERT INTO n VALUES (?1)", [v]).map(drop)?)
+    Ok(tx
+        .sql()
+        .execute("INSERT INTO n VALUES (?1)", [v])
+        .map(drop)?)
 }
 
 /// Runs jobs numbered from 0, which all wait at once. Returns the answer to each.
@@ -137,7 +140,7 @@ async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_i
         insert(tx, v)?;
         if v == 20 {
             // There is no room for this, and SQLite itself rolls everything back.
-            tx.sql
+            tx.sql()
                 .execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])?;
         }
         Ok(())
@@ -160,7 +163,7 @@ async fn a_job_that_overlooks_the_end_of_the_transaction_does_nothing_by_halves(
     let (_dir, writer, reader) = counter();
     let results = together(&writer, 3, |tx, v| {
         if v == 1 {
-            tx.sql
+            tx.sql()
                 .execute("INSERT INTO blob VALUES (zeroblob(1000000))", [])
                 .unwrap_err();
             let _ = insert(tx, 100);
@@ -179,7 +182,7 @@ async fn a_job_that_cannot_be_committed_fails_alone() {
     let (_dir, writer, reader) = counter();
     let results = together(&writer, 40, |tx, v| {
         if v % 20 == 0 {
-            tx.sql.execute("INSERT INTO later VALUES (-1)", [])?;
+            tx.sql().execute("INSERT INTO later VALUES (-1)", [])?;
         }
         insert(tx, v)
     });
