@@ -47,7 +47,7 @@
 //! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
 //! | [`secret`] | `rand`, `sha2`, `hmac`: secrets and their hashes |
 //! | [`password`] | `argon2`: hashing on threads of its own |
-//! | [`store`] | `rusqlite`: all SQL, one file of row functions per table |
+//! | [`store`] | `rusqlite`: all SQL, one file of row functions per table, one dialect for every engine |
 //! | [`session`] | create, log in, password, devices, expiry, visibility, the cascade, the caller map |
 //! | [`chat`] | channels, messages, delivery |
 //! | [`oauth`] | apps, API keys, grants, codes, tokens |

@@ -1,5 +1,7 @@
 //! The versions of the schema. `schema.sql` is the newest one, and [`STEPS`] carries an older
 //! database there, one version a step.
+//!
+//! The steps are SQLite's: it changes tables in its own way. Therefore this file names `rusqlite`.
 
 use rusqlite::Connection;
 

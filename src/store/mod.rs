@@ -1,13 +1,19 @@
-//! The database: all SQL, and the only place that names `rusqlite`.
+//! The database: all SQL, in one dialect.
 //!
 //! [`Store::write`] runs a closure in a transaction on the one writer thread. [`Store::read`] runs
-//! one on a read-only connection. There is one file of row functions per table. Such a file writes its
-//! own table alone (`log` writes the three of the log: `event`, `address` and `log`), and reads at
-//! most from others; [`crate::session`] combines them. `queue`, `history`, `unread`, `approval`,
-//! `retention` and `unreadable` go through several tables and belong to none. Functions that take a [`Read`] only read. Functions that take a [`Write`] change
-//! rows, and note what changes in memory as an [`Effect`].
+//! one on a read-only connection. There is one file of row functions per table. Such a file writes
+//! its own table alone (`log` writes the three of the log: `event`, `address` and `log`;
+//! `client_lifetime` writes the table of `client`), and reads at most from others;
+//! [`crate::session`] combines them. `queue`, `history`, `unread`, `approval`, `retention` and
+//! `unreadable` go through several tables and belong to none. Functions that take a [`Read`] only
+//! read. Functions that take a [`Write`] change rows, and note what changes in memory as an
+//! [`Effect`].
 //!
-//! [`engine`] is SQLite: its files, its connections, and the room on the disk.
+//! Every statement is one text that SQLite and PostgreSQL both take. Flags are written as truth
+//! values (`NOT key`, `begun = TRUE`), and parameters are numbered (`?1`).
+//!
+//! [`engine`] is SQLite: its files, its connections, and the room on the disk. `rusqlite` is named
+//! there, and in `migrate` and `restore`, which work on SQLite's files themselves.
 
 mod account;
 pub mod app;
@@ -39,7 +45,6 @@ pub mod restore;
 pub mod retention;
 pub mod revocation;
 mod row;
-mod row_rusqlite;
 pub mod session;
 pub mod session_mask;
 pub mod silence;

@@ -4,6 +4,8 @@
 //! The copy is made, checked and changed under a temporary name beside the database, which no other
 //! process opens. Then the existing database gets a second name, under which it is kept, and one
 //! rename puts the copy in its place.
+//!
+//! It works on SQLite's files, so it names `rusqlite`. Another engine restores by its own tools.
 
 use std::{
     fs::{self, File, Metadata},

@@ -22,8 +22,6 @@ use crate::{
 /// A transaction that can only read.
 pub struct Read<'c> {
     connection: Connection<'c>,
-    /// For the file whose statement does not go through the functions below yet.
-    pub(super) sql: &'c rusqlite::Connection,
 }
 
 /// Statements that read. Their text is the same for every engine. They fail with `storage_failed`
@@ -32,8 +30,7 @@ impl<'c> Read<'c> {
     /// A reader on this connection.
     pub(super) fn new(connection: impl Into<Connection<'c>>) -> Self {
         let connection = connection.into();
-        let sql = connection.sqlite();
-        Self { connection, sql }
+        Self { connection }
     }
 
     /// Prepares a statement that runs many times. The functions below do so for one that runs once.

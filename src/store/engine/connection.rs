@@ -41,6 +41,7 @@ impl<'c> Connection<'c> {
     }
 
     /// The connection to the SQLite file, for statements that a test runs itself.
+    #[cfg(test)]
     pub fn sqlite(self) -> &'c rusqlite::Connection {
         let Self::Sqlite(connection) = self;
         connection
