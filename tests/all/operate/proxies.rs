@@ -16,6 +16,8 @@ use crate::support::{Process, TEST_TIMEOUT, docs, tls::Certificate};
 
 /// The host of the documentation's examples.
 const HOST: &str = "chat.example.org";
+/// The socket on which nginx speaks plain http, in place of port 80.
+const PLAIN: &str = "http.sock";
 
 /// A server, a proxy in front of it, and a folder for both.
 struct Site {
@@ -50,8 +52,11 @@ impl Site {
         let listen = format!("listen 127.0.0.1:{} ssl http2;", site.port);
         let block = docs::replace(&block, "listen 443 ssl http2;", &listen);
         let block = docs::replace(&block, "listen [::]:443 ssl http2;", "");
-        let block = site.with_own_files(&block);
         let folder = site.folder.path().display();
+        let plain = format!("listen unix:{folder}/{PLAIN};");
+        let block = docs::replace(&block, "listen 80;", &plain);
+        let block = docs::replace(&block, "listen [::]:80;", "");
+        let block = site.with_own_files(&block);
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|name| format!("{name}_temp_path {folder}/{name};\n"))
             .concat();
@@ -100,8 +105,9 @@ impl Site {
     fn with_own_files(&self, block: &str) -> String {
         let file = |path: PathBuf| path.display().to_string();
         let (pem, key) = (self.certificate.certificate(), self.certificate.key());
-        let block = docs::replace(block, &format!("/etc/ssl/{HOST}.pem"), &file(pem));
-        let block = docs::replace(&block, &format!("/etc/ssl/{HOST}.key"), &file(key));
+        let live = format!("/etc/letsencrypt/live/{HOST}");
+        let block = docs::replace(block, &format!("{live}/fullchain.pem"), &file(pem));
+        let block = docs::replace(&block, &format!("{live}/privkey.pem"), &file(key));
         docs::replace(&block, "http://127.0.0.1:8080", &self.server.base)
     }
 
@@ -230,6 +236,27 @@ impl Site {
         assert!(metrics.ends_with("\n403"), "{metrics}");
     }
 
+    /// Plain http leads to the same page over https.
+    fn redirects_to_https(&self) {
+        let output = Command::new("curl")
+            .args([
+                "-sS",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code} %{redirect_url}",
+            ])
+            .args([
+                "--unix-socket",
+                PLAIN,
+                &format!("http://{HOST}/login?nick=a"),
+            ])
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(text(&output), format!("301 https://{HOST}/login?nick=a"));
+    }
+
     /// The path of a sign-in with a state.
     fn authorize(&self, state: &str) -> String {
         let script = "rejoin app add --name Wiki --redirect-uri https://wiki.example.org/done";
@@ -291,7 +318,9 @@ fn read_until(stream: &mut BufReader<impl Read>, wanted: &str) {
 
 #[test]
 fn nginx_works_as_the_documentation_configures_it() {
-    Site::nginx().works();
+    let site = Site::nginx();
+    site.works();
+    site.redirects_to_https();
 }
 
 #[test]
