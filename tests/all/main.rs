@@ -4,6 +4,7 @@ mod support;
 
 mod chat;
 mod delivery;
+mod dialect;
 mod examples;
 mod http;
 mod import_circles;

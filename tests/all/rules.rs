@@ -66,7 +66,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 }
 
 /// The code of every module at the top of `src`, its tests and comments left out.
-fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+pub fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let src = root().join("src");
     let mut modules = BTreeMap::<_, Vec<_>>::new();
     for path in files(&src, &["rs"]) {
