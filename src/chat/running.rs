@@ -85,7 +85,7 @@ mod tests {
     use crate::{
         error::Code,
         irc::{Message, Request},
-        model::{Arrival, Nick, Timestamp},
+        model::{Arrival, Moment, Nick, Timestamp},
         password::Hasher,
         session::Limits,
         store::DatabaseLock,
@@ -101,9 +101,10 @@ mod tests {
         let chat = Chat::on(Arc::new(core.unwrap()), Observers::default()).unwrap();
         let core = &chat.core;
         let (nick, now) = (Nick::parse("alice").unwrap(), Timestamp(0));
+        let at = Moment { now, due: now };
         let arrival = Arrival {
             address: [127, 0, 0, 1].into(),
-            now,
+            at,
             steady: Duration::ZERO,
         };
         let secret = core
@@ -111,7 +112,7 @@ mod tests {
             .await
             .unwrap()
             .secret;
-        let live = core.authenticate(secret.hash(), now, now).await.unwrap();
+        let live = core.authenticate(secret.hash(), at).await.unwrap();
         core.logout(&live, now).await.unwrap();
         for line in ["JOIN #rust", "WHOIS alice", "PASS :correct horse battery"] {
             let request = Request::parse(Message::parse_line(line).unwrap()).unwrap();

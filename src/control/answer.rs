@@ -54,7 +54,7 @@ async fn carry_out(
         Operation::Session { session, end: true } => {
             service
                 .core
-                .remove_session(Named::parse(&session)?, clock.now())
+                .remove_session(Named::parse(&session)?, clock.moment().now)
                 .await?;
             Answer::Done
         }
@@ -73,15 +73,18 @@ async fn carry_out(
             return Err(Error::malformed("a key file is created without the server"));
         }
         Operation::Keys(OnKeys::Rotate { at_once, file }) => {
-            service.core.rotate_keys(file, at_once, clock.due()).await?;
+            service
+                .core
+                .rotate_keys(file, at_once, clock.moment())
+                .await?;
             Answer::Done
         }
         Operation::Keys(OnKeys::Accept { file }) => {
-            service.core.accept_keys(file, clock.due()).await?;
+            service.core.accept_keys(file, clock.moment()).await?;
             Answer::Done
         }
         Operation::Revoke { grant } => {
-            grants::remove(&service.core, GrantId(grant), clock.now()).await?;
+            grants::remove(&service.core, GrantId(grant), clock.moment().now).await?;
             Answer::Done
         }
     })
@@ -144,14 +147,14 @@ async fn on_channel(
             let nick = Nick::named(&nick).map_err(|invalid| by_name(invalid.into()))?;
             service
                 .chat
-                .give_op(name, nick, clock.now())
+                .give_op(name, nick, clock.moment().now)
                 .await
                 .map_err(by_name)?;
         }
         None if end => drop(
             service
                 .chat
-                .end_channel(name, clock.now())
+                .end_channel(name, clock.moment().now)
                 .await
                 .map_err(by_name)?,
         ),
@@ -201,7 +204,7 @@ async fn on_apps(
                 redirect_uris,
                 scope,
             };
-            apps::register(&service.core, wanted, clock.now())
+            apps::register(&service.core, wanted, clock.moment().now)
                 .await?
                 .into()
         }
@@ -211,12 +214,12 @@ async fn on_apps(
             |(app, _)| app.id.0,
         ),
         OnApps::Rotate { client_id, overlap } => {
-            apps::rotate(&service.core, client_id, overlap, clock.now(), clock.due())
+            apps::rotate(&service.core, client_id, overlap, clock.moment())
                 .await?
                 .into()
         }
         OnApps::Remove { client_id } => {
-            apps::remove(&service.core, client_id, clock.now()).await?;
+            apps::remove(&service.core, client_id, clock.moment().now).await?;
             Answer::Done
         }
     })

@@ -44,7 +44,8 @@ pub async fn run_subcommand(
             end_credentials,
             force,
         } => {
-            return restore::restore(config, &file, end_credentials, force, clock.now()).await;
+            return restore::restore(config, &file, end_credentials, force, clock.moment().now)
+                .await;
         }
         // This needs no database, and there may be none yet.
         Operation::Keys(OnKeys::Create) => {
@@ -66,7 +67,7 @@ pub async fn run_subcommand(
     };
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
-        let mut executor = Executor::of(config, operation.name(), clock.now()).await?;
+        let mut executor = Executor::of(config, operation.name(), clock.moment().now).await?;
         let answer = executor.answer(operation.clone(), clock).await;
         executor.close().await;
         match answer? {

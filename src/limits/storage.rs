@@ -134,8 +134,9 @@ impl Storage {
 
     /// The keys that count an author, and the limit of each in bytes.
     fn keys(&self, Author { network, session }: Author) -> Vec<(Key, u64)> {
-        let is_old =
-            |(_, created_at): (SessionId, Timestamp)| created_at.plus(NEWCOMER) <= self.clock.now();
+        let is_old = |(_, created_at): (SessionId, Timestamp)| {
+            created_at.plus(NEWCOMER) <= self.clock.moment().now
+        };
         let newcomer = !session.is_some_and(is_old);
         let mut keys = Vec::with_capacity(MAPS);
         for network in network.and_wider() {

@@ -2,15 +2,15 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{address::Network, timestamp::Timestamp};
+use super::{address::Network, moment::Moment};
 
 /// When a request came, and from where. Records and limits use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
     /// The address that the request came from.
     pub address: IpAddr,
-    /// The time of day.
-    pub now: Timestamp,
+    /// When it came.
+    pub at: Moment,
     /// The steady clock's time, which limits use.
     pub steady: Duration,
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::timestamp::Timestamp;
+use super::{moment::Moment, timestamp::Timestamp};
 
 /// How long a clock that was set forward is not trusted. After that it is taken to be right.
 const MISTRUST: Duration = Duration::from_hours(24);
@@ -50,9 +50,13 @@ impl Clock {
         }
     }
 
-    /// The time of day. Events and records carry it.
-    pub fn now(&self) -> Timestamp {
-        (self.now)()
+    /// The present moment. A request takes it once.
+    pub fn moment(&self) -> Moment {
+        let now = (self.now)();
+        Moment {
+            now,
+            due: self.due(now),
+        }
     }
 
     /// The time that has passed since some beginning. Setting the wall clock does not change it.
@@ -63,8 +67,8 @@ impl Clock {
     /// The time that expiries are compared with. When the wall clock is set forward, this time
     /// follows the steady clock until the wall clock has stayed ahead for a day. When the wall
     /// clock is set back, this time goes back with it.
-    pub fn due(&self) -> Timestamp {
-        let (now, steady) = (self.now(), self.steady());
+    fn due(&self, now: Timestamp) -> Timestamp {
+        let steady = self.steady();
         let mut trust = self.trust.lock();
         let lasted = trust.time.plus(steady.saturating_sub(trust.steady));
         if now <= lasted {
@@ -116,7 +120,7 @@ mod tests {
             wall.fetch_add(seconds, Relaxed);
             steady.fetch_add(seconds, Relaxed);
         };
-        let due = || clock.due().0 / 1000 - 100 * DAY;
+        let due = || clock.moment().due.0 / 1000 - 100 * DAY;
         pass(60);
         assert_eq!(due(), 60);
         wall.fetch_add(DAY, Relaxed);

@@ -13,6 +13,7 @@ mod event;
 mod ids;
 mod invalid;
 mod limits;
+mod moment;
 mod nick;
 mod number;
 mod origin;
@@ -43,6 +44,7 @@ pub use limits::{
     CHANNEL_LIMIT, CLIENT_NAME_LIMIT, LABEL_LIMIT, LINES_LIMIT, NICK_LIMIT, REASON_LIMIT,
     SERVER_NAME, TEXT_LIMIT,
 };
+pub use moment::Moment;
 pub use nick::Nick;
 pub use number::whole_number;
 pub use origin::{HostPort, Origin, is_percent_encoded};

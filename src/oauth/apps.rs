@@ -6,7 +6,7 @@ use super::MAX_OVERLAP;
 use crate::{
     audit::Action,
     error::{Code, Error, Result},
-    model::{AppId, EndReason, RedirectUri, Scopes, Timestamp, required_name},
+    model::{AppId, EndReason, Moment, RedirectUri, Scopes, Timestamp, required_name},
     secret::{self, Kind, Secret},
     session::{Core, lifecycle},
     store::{
@@ -131,8 +131,7 @@ pub async fn rotate(
     core: &Core,
     client_id: String,
     overlap: Duration,
-    now: Timestamp,
-    due: Timestamp,
+    Moment { now, due }: Moment,
 ) -> Result<Issued> {
     if overlap > MAX_OVERLAP {
         let days = MAX_OVERLAP.as_secs() / 86400;

@@ -11,7 +11,7 @@ use super::approval::{self, Asked};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{Arrival, Caller, ChannelName, GrantId, RedirectUri, Scopes, Timestamp},
+    model::{Arrival, Caller, ChannelName, GrantId, Moment, RedirectUri, Scopes, Timestamp},
     secret::{Kind, Secret},
     session::{Core, LiveClient},
     store::{
@@ -149,8 +149,7 @@ pub async fn approve(
     live: &LiveClient,
     request: Request,
     res: Option<Vec<ChannelName>>,
-    now: Timestamp,
-    due: Timestamp,
+    Moment { now, due }: Moment,
 ) -> Result<Secret> {
     let (caller, max) = (live.caller, core.limits.max_clients);
     let secret = Secret::generate_as(Kind::Code)?;
@@ -190,7 +189,7 @@ pub async fn silently(
     core: &Core,
     live: &LiveClient,
     request: Request,
-    due: Timestamp,
+    Moment { due, .. }: Moment,
 ) -> Result<Secret> {
     let caller = live.caller;
     let secret = Secret::generate_as(Kind::Code)?;

@@ -52,7 +52,7 @@ fn begin(tx: &Write, app: &App, mint: &Mint) -> Result<GrantId> {
     let own = NewGrant::own_of(app);
     let id = mint.make(tx, app, &own)?;
     if let Some(session) = app.owner() {
-        insert_client(tx, session, &mint.client_of(app, id, &own), mint.now)?;
+        insert_client(tx, session, &mint.client_of(app, id, &own), mint.at.now)?;
     }
     Ok(id)
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{Caller, ChannelName, Network, Scopes, Timestamp},
+    model::{Caller, ChannelName, Moment, Network, Scopes, Timestamp},
     secret::{Kind, Secret, SecretHash, UserCode, UserCodeHash},
     session::{Core, LiveClient},
     store::{
@@ -51,10 +51,8 @@ pub struct DeviceRequest {
     pub scope: Option<Scopes>,
     /// The device's address.
     pub address: IpAddr,
-    /// The time of day.
-    pub now: Timestamp,
-    /// The time that expiries are compared with.
-    pub due: Timestamp,
+    /// When it asks.
+    pub at: Moment,
 }
 
 /// The codes of one device (RFC 8628 §3.2).
@@ -74,10 +72,10 @@ pub async fn authorize(core: &Core, request: DeviceRequest) -> Result<DeviceAuth
         credentials,
         scope,
         address,
-        now,
-        due,
+        at,
     } = request;
-    let app = authenticate(core, credentials, due).await?;
+    let due = at.due;
+    let app = authenticate(core, credentials, at).await?;
     require_flow(&app)?;
     let scope = approval::scope(&app, scope)?;
     let keys = core.keys.ring();
@@ -96,9 +94,7 @@ pub async fn authorize(core: &Core, request: DeviceRequest) -> Result<DeviceAuth
         };
         if core
             .store
-            .write_as(Priority::Entry, move |tx| {
-                insert(tx, &new, &hashes, now, due)
-            })
+            .write_as(Priority::Entry, move |tx| insert(tx, &new, &hashes, at))
             .await?
         {
             return Ok(DeviceAuthorization {
@@ -125,8 +121,7 @@ fn insert(
     tx: &Write,
     new: &NewDeviceCode,
     hashes: &[UserCodeHash],
-    now: Timestamp,
-    due: Timestamp,
+    Moment { now, due }: Moment,
 ) -> Result<bool> {
     if app::get(tx, new.app)?.over(due) {
         return Err(invalid_client());
@@ -171,7 +166,7 @@ pub async fn look_up(
     live: &LiveClient,
     code: &UserCode,
     within: Option<Network>,
-    due: Timestamp,
+    Moment { due, .. }: Moment,
 ) -> Result<Waiting> {
     let (caller, code) = (live.caller, core.keys.ring().hashes(code));
     core.read_as(caller, move |tx| {
@@ -206,8 +201,7 @@ pub async fn approve(
     live: &LiveClient,
     code: &UserCode,
     res: Option<Vec<ChannelName>>,
-    now: Timestamp,
-    due: Timestamp,
+    Moment { now, due }: Moment,
 ) -> Result<()> {
     let (caller, code, max) = (
         live.caller,
@@ -239,8 +233,7 @@ pub async fn deny(
     core: &Core,
     live: &LiveClient,
     code: &UserCode,
-    now: Timestamp,
-    due: Timestamp,
+    Moment { now, due }: Moment,
 ) -> Result<()> {
     let (caller, code) = (live.caller, core.keys.ring().hashes(code));
     core.write_as(caller, Priority::Essential, move |tx| {
@@ -294,15 +287,15 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<m
         .ok_or_else(invalid_grant)?;
     match code.decision {
         Some(Decision::Denied) => Err(access_denied()),
-        _ if mint.due >= code.expires_at => Err(Error::new(
+        _ if mint.at.due >= code.expires_at => Err(Error::new(
             Code::ExpiredToken,
             "the code was not approved in time",
         )),
         // An error would roll back what was recorded, so the transaction succeeds with a refusal.
-        None => poll(tx, &code, presented, mint.due).map(Err),
+        None => poll(tx, &code, presented, mint.at.due).map(Err),
         Some(Decision::Approved { session, res, .. }) => {
             device_code::remove(tx, presented)?;
-            let limit_at = mint.due.plus(GRANT_LIFE);
+            let limit_at = mint.at.due.plus(GRANT_LIFE);
             let new = NewGrant {
                 session: Some(session),
                 scope: code.scope,

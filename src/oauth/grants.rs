@@ -4,7 +4,7 @@ use super::apps;
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{EndReason, GrantId, Nick, SessionId, Timestamp},
+    model::{EndReason, GrantId, Moment, Nick, SessionId, Timestamp},
     session::{Core, LiveClient, Visibility, admin::Named, invalid_token, lifecycle},
     store::{
         Priority,
@@ -35,7 +35,11 @@ pub struct Pending {
 }
 
 /// Lists what the session has approved and no app has redeemed yet, soonest expiry first.
-pub async fn pending(core: &Core, live: &LiveClient, due: Timestamp) -> Result<Vec<Pending>> {
+pub async fn pending(
+    core: &Core,
+    live: &LiveClient,
+    Moment { due, .. }: Moment,
+) -> Result<Vec<Pending>> {
     let caller = live.caller;
     core.read_as(caller, move |tx| {
         let with_app = |approval: Approval| {

@@ -3,7 +3,7 @@
 use super::Proof;
 use crate::{
     error::{Error, Result},
-    model::{ChannelName, ClientId, Nick, SessionId, Timestamp},
+    model::{ChannelName, ClientId, Moment, Nick, SessionId},
     secret::SecretHash,
     session::Core,
     store::{
@@ -35,9 +35,9 @@ pub async fn introspect(
     by: Proof,
     named: Option<String>,
     presented: SecretHash,
-    now: Timestamp,
-    due: Timestamp,
+    at: Moment,
 ) -> Result<Option<Introspection>> {
+    let Moment { now, due } = at;
     let found = core.store.read(move |tx| {
         let asking = by.introspects(tx, due)?;
         if named.is_some_and(|named| named != asking.client_id) {
@@ -73,7 +73,7 @@ pub async fn introspect(
         )))
     });
     // An expired client may not call, even if maintenance has not ended it yet.
-    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !core.is_over(client, due));
+    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !core.is_over(client, at));
     let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else {
         return Ok(None);
     };

@@ -6,8 +6,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{
-        Arrival, Authority, Caller, ChannelName, ClientId, EndReason, HashedPassword, Password,
-        Scope, Scopes, SessionId, Timestamp,
+        Arrival, Authority, Caller, ChannelName, ClientId, EndReason, HashedPassword, Moment,
+        Password, Scope, Scopes, SessionId, Timestamp,
     },
     secret::{self, Kind, Secret},
     session::{Core, LiveClient, lifecycle, notice, password},
@@ -47,8 +47,6 @@ pub struct By<'a> {
     pub password: Option<Password>,
     /// Where the request came from, and when.
     pub arrival: Arrival,
-    /// The time that expiries are compared with.
-    pub due: Timestamp,
 }
 
 /// The password hash that the caller's password was checked against, if the session has one.
@@ -93,8 +91,10 @@ pub struct Issued {
 pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     let By {
         live,
-        arrival: Arrival { now, .. },
-        due,
+        arrival: Arrival {
+            at: Moment { now, due },
+            ..
+        },
         ..
     } = by;
     let caller = live.caller;
@@ -220,8 +220,10 @@ pub async fn rotate(
 ) -> Result<Issued> {
     let By {
         live,
-        arrival: Arrival { now, .. },
-        due,
+        arrival: Arrival {
+            at: Moment { now, due },
+            ..
+        },
         ..
     } = by;
     let caller = live.caller;

@@ -6,7 +6,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{
-        Arrival, Authority, ClientId, GrantId, Granted, Network, Scopes, SessionId, Timestamp,
+        Arrival, Authority, ClientId, GrantId, Granted, Moment, Network, Scopes, SessionId,
+        Timestamp,
     },
     secret::{Secret, SecretHash, keys::Pair},
     session::{Core, admit_granted, announce_app, refusal_log::Refreshed, tell_of_theft},
@@ -60,31 +61,22 @@ pub struct Mint {
     client_expires_at: Timestamp,
     max_clients: usize,
     address: IpAddr,
-    /// The time of day.
-    pub now: Timestamp,
-    /// The time that expiries are compared with.
-    pub due: Timestamp,
+    /// The time of the request.
+    pub at: Moment,
 }
 
 impl Mint {
     /// A mint for one token request. The two secrets are handed out if the transaction issues them.
-    pub fn new(
-        core: &Core,
-        access: &Secret,
-        refresh: &Secret,
-        arrival: &Arrival,
-        due: Timestamp,
-    ) -> Result<Self> {
+    pub fn new(core: &Core, access: &Secret, refresh: &Secret, arrival: &Arrival) -> Result<Self> {
         Ok(Self {
             access: access.hash(),
             refresh: refresh.hash(),
             parent: None,
             client: Secret::generate()?.hash(),
-            client_expires_at: arrival.now.plus(core.limits.client_lifetime),
+            client_expires_at: arrival.at.now.plus(core.limits.client_lifetime),
             max_clients: core.limits.max_clients,
             address: arrival.address,
-            now: arrival.now,
-            due,
+            at: arrival.at,
         })
     }
 
@@ -132,16 +124,16 @@ impl Mint {
             tx,
             Action::ReuseDetected,
             &self.subject(app, grant),
-            self.now,
+            self.at.now,
         )?;
         grant.session.map_or(Ok(()), |session| {
-            tell_of_theft(tx, session, &app.name, self.address, self.now)
+            tell_of_theft(tx, session, &app.name, self.address, self.at.now)
         })
     }
 
     /// When a refresh token that is issued now expires.
     pub fn refresh_expires_at(&self, limit_at: Timestamp) -> Timestamp {
-        limit_at.min(self.due.plus(REFRESH))
+        limit_at.min(self.at.due.plus(REFRESH))
     }
 
     /// Issues an access token of a grant. It expires at `limit_at` at the latest.
@@ -153,7 +145,7 @@ impl Mint {
         limit_at: Option<Timestamp>,
     ) -> Result<Minted> {
         // By `due`, the clock that decides when the token is refused.
-        let end = self.due.plus(ACCESS);
+        let end = self.at.due.plus(ACCESS);
         let expires_at = limit_at.map_or(end, |limit| limit.min(end));
         let new = NewToken {
             secret: self.access,
@@ -162,7 +154,7 @@ impl Mint {
             expires_at,
             parent: self.parent,
         };
-        token::issue_access(tx, &new, self.now)?;
+        token::issue_access(tx, &new, self.at.now)?;
         Ok(Minted {
             scope,
             expires_at,
@@ -190,7 +182,7 @@ impl Mint {
             expires_at,
             parent: self.parent,
         };
-        token::issue_refresh(tx, &new, limit_at, self.now)?;
+        token::issue_refresh(tx, &new, limit_at, self.at.now)?;
         app_grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted {
             refreshable: true,
@@ -226,7 +218,7 @@ impl Mint {
                 expires_at,
                 ..client
             };
-            let admitted = admit_granted(tx, session, &client, self.max_clients, self.now);
+            let admitted = admit_granted(tx, session, &client, self.max_clients, self.at.now);
             admitted.map_err(|error| {
                 if error.is_failure() {
                     error
@@ -235,7 +227,7 @@ impl Mint {
                 }
             })?;
         } else {
-            announce_app(tx, session, &app.name, self.now)?;
+            announce_app(tx, session, &app.name, self.at.now)?;
         }
         app_grant::get(tx, id)?
             .ok_or_else(|| Error::internal("a grant that was just created is missing"))
@@ -243,12 +235,12 @@ impl Mint {
 
     /// Creates a grant. Its client, if it is to have one, follows in the same transaction.
     pub fn make(&self, tx: &Write, app: &App, new: &NewGrant) -> Result<GrantId> {
-        let id = app_grant::insert(tx, app.id, new, self.now)?;
+        let id = app_grant::insert(tx, app.id, new, self.at.now)?;
         let subject = Subject {
             session: new.session,
             ..app.subject()
         };
-        audit::record(tx, Action::GrantIssued, &subject, self.now)?;
+        audit::record(tx, Action::GrantIssued, &subject, self.at.now)?;
         Ok(id)
     }
 
@@ -259,7 +251,7 @@ impl Mint {
             limit.min(self.client_expires_at)
         });
         grant.client.map_or(Ok(()), |client| {
-            client_lifetime::prolong(tx, client, until, self.now)
+            client_lifetime::prolong(tx, client, until, self.at.now)
         })
     }
 

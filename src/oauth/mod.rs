@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Code, Error, Result},
-    model::Timestamp,
+    model::{Moment, Timestamp},
     secret::SecretHash,
     session::Core,
     store::{
@@ -94,7 +94,12 @@ pub enum Shown {
 
 /// Whether the app's request can succeed at all. That is so if its secret is right, or if it is
 /// public and shows an existing token or code of its own. The check changes nothing.
-pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp) -> Result<bool> {
+pub async fn may_succeed(
+    core: &Core,
+    proof: Proof,
+    shown: Shown,
+    Moment { due, .. }: Moment,
+) -> Result<bool> {
     let credentials = match proof {
         Proof::Credentials(credentials) => credentials,
         // The token was checked when it was presented.
@@ -125,7 +130,11 @@ pub async fn may_succeed(core: &Core, proof: Proof, shown: Shown, due: Timestamp
 }
 
 /// The live app that these credentials belong to. Fails with `invalid_client` if there is none.
-pub async fn authenticate(core: &Core, credentials: Credentials, due: Timestamp) -> Result<App> {
+pub async fn authenticate(
+    core: &Core,
+    credentials: Credentials,
+    Moment { due, .. }: Moment,
+) -> Result<App> {
     let found = core
         .store
         .read(move |tx| find(tx, &credentials, due))

@@ -74,18 +74,18 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
                 mint.report_reuse(tx, app, &grant)?;
             }
             if code.began {
-                lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.now)?;
+                lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.at.now)?;
             } else {
-                lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.now)?;
+                lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.at.now)?;
             }
         }
         // An error would roll back what was recorded, so the transaction succeeds with a refusal.
         return Ok(Err(invalid_grant()));
     }
-    if mint.due >= code.expires_at {
+    if mint.at.due >= code.expires_at {
         return Err(invalid_grant());
     }
-    let again = mint.due.plus(GRANT_LIFE);
+    let again = mint.at.due.plus(GRANT_LIFE);
     let (grant, limit_at, stood) = match (code.grant, joined) {
         // The session was not asked again, so the grant keeps its old limit.
         (Some(_), joined) => {
@@ -111,9 +111,9 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         },
     };
     if stood {
-        audit::record(tx, Action::GrantJoined, &subject(&grant), mint.now)?;
+        audit::record(tx, Action::GrantJoined, &subject(&grant), mint.at.now)?;
     }
-    authorization_code::note_used(tx, by.code, grant.id, !stood, mint.now)?;
+    authorization_code::note_used(tx, by.code, grant.id, !stood, mint.at.now)?;
     let minted = mint.pair(tx, &grant, code.scope, code.scope, limit_at)?;
     mint.descend_from(tx, by.code)?;
     Ok(Ok(minted))

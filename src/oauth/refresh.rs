@@ -48,7 +48,7 @@ pub async fn issue(
             .ok_or_else(invalid_grant)?;
         // The app has this token, so its parent is settled. An error would roll this note back.
         // From here on, the transaction succeeds with a refusal.
-        token::settle_parent(tx, hash, mint.now)?;
+        token::settle_parent(tx, hash, mint.at.now)?;
         let (keys, told, presented) = (&*keys, &*told, presented.as_str());
         let exchange = Exchange {
             tx,
@@ -105,7 +105,7 @@ impl Exchange<'_> {
                     .ok_or_else(invalid_grant)?;
                 self.repeat(pair, scope)
             }
-            None if self.token.is_active(self.mint.due) => self.begin(scope),
+            None if self.token.is_active(self.mint.at.due) => self.begin(scope),
             None => Err(invalid_grant()),
         }
     }
@@ -119,7 +119,7 @@ impl Exchange<'_> {
             grant,
             ..
         } = self;
-        let by = self.keys.current(mint.due);
+        let by = self.keys.current(mint.at.due);
         let pair = self
             .keys
             .pair(by, self.presented)
@@ -129,7 +129,7 @@ impl Exchange<'_> {
             self.hash,
             by,
             mint.refresh_expires_at(token.limit_at),
-            mint.now,
+            mint.at.now,
         )?;
         // The log limits how many refreshes it records one by one. Otherwise an app could fill it.
         let refreshed = mint.refreshed(self.app, grant);
@@ -138,7 +138,7 @@ impl Exchange<'_> {
                 tx,
                 Action::GrantRefreshed,
                 &mint.subject(self.app, grant),
-                mint.now,
+                mint.at.now,
             )?;
         }
         let mint = mint.deriving(&pair, self.hash);
@@ -160,11 +160,11 @@ impl Exchange<'_> {
         } = self;
         let (access, refresh) = pair.hashes();
         let next = token::find(tx, refresh)?
-            .filter(|next| next.is_active(mint.due))
+            .filter(|next| next.is_active(mint.at.due))
             .ok_or_else(invalid_grant)?;
         let known = token::find(tx, access)?;
         let scope = known.as_ref().map_or(scope, |access| access.scope);
-        let minted = match known.filter(|access| access.is_active(mint.due)) {
+        let minted = match known.filter(|access| access.is_active(mint.at.due)) {
             Some(access) => Minted {
                 scope,
                 expires_at: access.expires_at,
@@ -201,6 +201,6 @@ impl Exchange<'_> {
             ..
         } = self;
         mint.report_reuse(tx, app, grant)?;
-        lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.now)
+        lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.at.now)
     }
 }

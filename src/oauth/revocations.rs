@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    model::{RevocationId, Timestamp},
+    model::{Moment, RevocationId},
     session::Core,
     store::{
         log,
@@ -49,7 +49,7 @@ pub async fn follow(
     feed: &RevocationFeed,
     proof: Proof,
     after: Option<RevocationId>,
-    due: Timestamp,
+    Moment { due, .. }: Moment,
 ) -> Result<RevocationReader> {
     let presented = proof.clone();
     let (app, head) = core
@@ -73,7 +73,7 @@ impl RevocationReader {
     }
 
     /// Waits for the next item. Dropping the future loses nothing.
-    pub async fn next(&mut self, due: Timestamp) -> Result<RevocationItem> {
+    pub async fn next(&mut self, Moment { due, .. }: Moment) -> Result<RevocationItem> {
         loop {
             self.following.listen();
             let (proof, position) = (self.proof.clone(), self.position);

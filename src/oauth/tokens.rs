@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    model::{Area, Arrival, Scopes, Timestamp},
+    model::{Area, Arrival, Moment, Scopes},
     secret::{Kind, Secret},
     session::Core,
     store::{
@@ -25,8 +25,6 @@ pub struct TokenRequest {
     pub credentials: Credentials,
     /// Where the request came from, and when.
     pub arrival: Arrival,
-    /// The time that expiries are compared with.
-    pub due: Timestamp,
 }
 
 /// Tokens that were issued, and what they allow.
@@ -53,11 +51,10 @@ pub(super) async fn issue(
     let TokenRequest {
         credentials,
         arrival,
-        due,
     } = request;
     let Arrival {
         address,
-        now,
+        at: Moment { now, due },
         steady,
     } = arrival;
     let presented = credentials.clone();
@@ -70,7 +67,7 @@ pub(super) async fn issue(
         Secret::generate_as(Kind::Access)?,
         Secret::generate_as(Kind::Refresh)?,
     );
-    let mint = Mint::new(core, &access, &refresh, &arrival, due)?;
+    let mint = Mint::new(core, &access, &refresh, &arrival)?;
     let decided = core.store.write_as(Priority::Entry, move |tx| {
         let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
         // An error would roll back what was recorded, so the transaction succeeds with a refusal.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{access_token::Token, core::Core, live_client::LiveClient};
 use crate::{
     error::{Code, Error, Result},
-    model::{Area, ClientId, Timestamp},
+    model::{Area, ClientId, Moment, Timestamp},
     secret::SecretHash,
     store::{self, client, token},
 };
@@ -15,7 +15,7 @@ use crate::{
 const ENDED_AMONG: usize = 4;
 
 impl Core {
-    /// The live client that a presented secret belongs to. A client that is due to leave by `due`
+    /// The live client that a presented secret belongs to. A client that is due to leave
     /// counts as ended.
     ///
     /// It fails with `client_ended` and the reason if the client has ended, and with
@@ -23,8 +23,7 @@ impl Core {
     pub async fn authenticate(
         &self,
         secret: SecretHash,
-        now: Timestamp,
-        due: Timestamp,
+        Moment { now, due }: Moment,
     ) -> Result<Arc<LiveClient>> {
         if let Some(live) = self.callers.get(secret) {
             if let Some(reason) = live.over(due, self.limits.client_idle) {
@@ -46,7 +45,11 @@ impl Core {
     }
 
     /// The secrets among these that belong to live clients.
-    pub fn live_among(&self, secrets: &[SecretHash], due: Timestamp) -> Vec<SecretHash> {
+    pub fn live_among(
+        &self,
+        secrets: &[SecretHash],
+        Moment { due, .. }: Moment,
+    ) -> Vec<SecretHash> {
         let idle = self.limits.client_idle;
         let is_live = |secret: &SecretHash| {
             self.callers
@@ -71,8 +74,8 @@ impl Core {
         self.store.read(look).await
     }
 
-    /// What a presented access token stands for. A token or client that is due to end by `due`
-    /// counts as ended.
+    /// What a presented access token stands for. A token or client that is due to end counts
+    /// as ended.
     ///
     /// This does not count as use of the client, because it is not known yet whether the token may
     /// call.
@@ -82,8 +85,7 @@ impl Core {
     pub async fn authenticate_token(
         &self,
         secret: SecretHash,
-        now: Timestamp,
-        due: Timestamp,
+        Moment { now, due }: Moment,
     ) -> Result<Token> {
         let token = self.callers.token(secret).ok_or_else(invalid_token)?;
         // An expired token settles too: its use proves that the client received the pair.
@@ -101,8 +103,8 @@ impl Core {
         Ok(token)
     }
 
-    /// Whether a client has ended, or is due to leave by `due`.
-    pub fn is_over(&self, client: ClientId, due: Timestamp) -> bool {
+    /// Whether a client has ended, or is due to leave.
+    pub fn is_over(&self, client: ClientId, Moment { due, .. }: Moment) -> bool {
         self.callers
             .by_client(client)
             .is_none_or(|live| live.over(due, self.limits.client_idle).is_some())

@@ -91,7 +91,7 @@ fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{password::Hasher, session::Limits, store::DatabaseLock};
+    use crate::{model::Moment, password::Hasher, session::Limits, store::DatabaseLock};
 
     /// A wider network's limit holds even if narrower networks in it have room left.
     #[tokio::test]
@@ -160,10 +160,11 @@ mod tests {
             )
             .await
             .unwrap();
-        let live = core
-            .authenticate(gone.secret.hash(), Timestamp(0), Timestamp(0))
-            .await
-            .unwrap();
+        let at = Moment {
+            now: Timestamp(0),
+            due: Timestamp(0),
+        };
+        let live = core.authenticate(gone.secret.hash(), at).await.unwrap();
         create("192.0.2.3".to_owned()).await.unwrap();
         create("192.0.2.3".to_owned()).await.unwrap_err();
         core.end_session(&live, Timestamp(0)).await.unwrap();

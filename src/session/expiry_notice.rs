@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{core::Core, notice::notice};
 use crate::{
     error::Result,
-    model::Timestamp,
+    model::Moment,
     store::{
         Priority, client,
         client_lifetime::{self, Ending},
@@ -21,8 +21,8 @@ const AHEAD: Duration = Duration::from_hours(7 * 24);
 const BATCH: usize = 256;
 
 impl Core {
-    /// Sends the notices for devices whose lifetime ends within a week of `due`.
-    pub(super) async fn warn(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+    /// Sends the notices for devices whose lifetime ends within a week.
+    pub(super) async fn warn(&self, Moment { now, due }: Moment) -> Result<()> {
         let until = due.plus(AHEAD);
         while !self
             .store
@@ -82,7 +82,7 @@ fn warning(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ClientId, HashedPassword, Nick, SessionId};
+    use crate::model::{ClientId, HashedPassword, Nick, SessionId, Timestamp};
 
     #[test]
     fn a_warning_says_when_and_what_to_do() {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::core::Core;
 use crate::{
     error::{Error, Result},
-    model::Timestamp,
+    model::Moment,
     store::key_file,
 };
 
@@ -17,7 +17,12 @@ impl Core {
     /// `at_once` is set. Until then this database also accepts the previous file.
     ///
     /// It fails if the file is not the one in use, cannot be read, or is not the newest.
-    pub async fn rotate_keys(&self, file: PathBuf, at_once: bool, due: Timestamp) -> Result<()> {
+    pub async fn rotate_keys(
+        &self,
+        file: PathBuf,
+        at_once: bool,
+        Moment { due, .. }: Moment,
+    ) -> Result<()> {
         let _rotating = self.keys.rotating.lock().await;
         self.keys.require(&file)?;
         let before = key_file::read(&file).map_err(|unread| unread.into_error(&file))?;
@@ -49,7 +54,7 @@ impl Core {
 
     /// Makes this key file the database's, in place of a lost one. It fails with
     /// `malformed_request` while a server runs with other keys.
-    pub async fn accept_keys(&self, file: PathBuf, due: Timestamp) -> Result<()> {
+    pub async fn accept_keys(&self, file: PathBuf, Moment { due, .. }: Moment) -> Result<()> {
         self.keys.require(&file)?;
         let ring = key_file::read(&file).map_err(|unread| unread.into_error(&file))?;
         let known = ring.clone();

@@ -11,8 +11,8 @@ use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
     model::{
-        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Nick,
-        Password, SessionId, Timestamp,
+        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Moment,
+        Nick, Password, SessionId, Timestamp,
     },
     password::Verdict,
     secret::Secret,
@@ -181,7 +181,11 @@ impl Core {
         }: Verified,
         present: Option<Caller>,
         subject: Subject,
-        &Arrival { address, now, .. }: &Arrival,
+        &Arrival {
+            address,
+            at: Moment { now, .. },
+            ..
+        }: &Arrival,
     ) -> Result<Option<Result<AdmittedClient>>> {
         let secret = Secret::generate()?;
         let new = self.new_client(login.client_name.clone(), &secret, address, now);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{core::Core, lifecycle};
 use crate::{
     error::Result,
-    model::{EndReason, Timestamp},
+    model::{EndReason, Moment, Timestamp},
     store::{
         Read, app, app_grant, audit, authorization_code, channel_history, client, client_lifetime,
         device_code, label, retention, revocation, sweep, token, unreadable,
@@ -21,11 +21,11 @@ const UNPRESENTED: Duration = Duration::from_mins(10);
 
 impl Core {
     /// Does what can wait: stores use, and removes what is past its retention. Called about once a
-    /// minute with the time by which things are due.
+    /// minute.
     ///
     /// The future may be dropped between any two transactions. Each part runs even if another
     /// fails, and the first failure is returned.
-    pub async fn maintain(&self, due: Timestamp) -> Result<()> {
+    pub async fn maintain(&self, Moment { due, .. }: Moment) -> Result<()> {
         let used = self.write_down_use().await;
         let dropped = self.drop_old(due).await;
         used.and(dropped)
@@ -36,10 +36,10 @@ impl Core {
     ///
     /// Called about once a second, so that polls and streams end when their clients do. It costs
     /// three reads if nothing is due.
-    pub async fn expire(&self, now: Timestamp, due: Timestamp) -> Result<()> {
-        let clients = self.expire_clients(now, due).await;
-        let apps = self.expire_apps(now, due).await;
-        let warned = self.warn(now, due).await;
+    pub async fn expire(&self, at: Moment) -> Result<()> {
+        let clients = self.expire_clients(at).await;
+        let apps = self.expire_apps(at).await;
+        let warned = self.warn(at).await;
         clients.and(apps).and(warned)
     }
 
@@ -52,7 +52,7 @@ impl Core {
         Ok(())
     }
 
-    async fn expire_apps(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+    async fn expire_apps(&self, Moment { now, due }: Moment) -> Result<()> {
         let of_batch =
             move |tx: &Read| Ok((app::due(tx, due, BATCH)?, app_grant::due(tx, due, BATCH)?));
         while self.store.read(of_batch).await? != (Vec::new(), Vec::new()) {
@@ -70,7 +70,7 @@ impl Core {
         Ok(())
     }
 
-    async fn expire_clients(&self, now: Timestamp, due: Timestamp) -> Result<()> {
+    async fn expire_clients(&self, Moment { now, due }: Moment) -> Result<()> {
         let limits = self.limits;
         let of_batch = move |tx: &Read| {
             client_lifetime::due(

@@ -146,12 +146,12 @@ pub(crate) fn set_password(
             "A password was set: this session can now be rejoined from other devices by logging in.",
         ),
     };
-    let told = notice(tx, &session, text.to_owned(), origin, arrival.now)?;
+    let told = notice(tx, &session, text.to_owned(), origin, arrival.at.now)?;
     let of_client = Subject {
         client: Some(caller.client),
         address: Some(arrival.address),
         ..Subject::default()
     };
-    audit::record(tx, action, &session.subject(of_client), arrival.now)?;
+    audit::record(tx, action, &session.subject(of_client), arrival.at.now)?;
     Ok(Some(told))
 }

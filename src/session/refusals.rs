@@ -64,7 +64,7 @@ impl Core {
         {
             return Ok(());
         }
-        let now = arrival.now;
+        let now = arrival.at.now;
         let recorded = self
             .store
             .write_as(Priority::Record, move |tx| {

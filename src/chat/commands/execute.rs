@@ -29,7 +29,7 @@ impl Chat {
         arrival: Arrival,
         slot: Option<WriteSlot>,
     ) -> Result<Answer> {
-        let (caller, now) = (live.caller, arrival.now);
+        let (caller, now) = (live.caller, arrival.at.now);
         caller.require(request.verb.requires)?;
         let label = Label::of(&request);
         match request.command {
@@ -63,7 +63,7 @@ impl Chat {
         arrival: Arrival,
         slot: Option<WriteSlot>,
     ) -> Result<Answer> {
-        let now = arrival.now;
+        let now = arrival.at.now;
         let mut key_refusals = KeyRefusals::default();
         if let Change::Channel(channel::Change::Join(joined)) = &change {
             // With a slot, earlier requests may not be done yet.

@@ -96,7 +96,7 @@ fn answer(
             .extend(remaining_access::reply(tx, caller.session)?);
     }
     if let Some(label) = label {
-        label.keep(tx, caller, &answer, arrival.now)?;
+        label.keep(tx, caller, &answer, arrival.at.now)?;
     }
     Ok(Some(answer))
 }

@@ -180,7 +180,7 @@ impl Stream {
         let step = tokio::select! {
             step = self.feed.next() => step,
             _ = self.heartbeat.tick() => {
-                self.feed.beat(self.server.clock.now());
+                self.feed.beat(self.server.clock.moment().now);
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
             }
             // The browser reconnects by itself and reaches the next server.
@@ -192,7 +192,7 @@ impl Stream {
                 Some(self.chunk())
             }
             Ok(FeedItem::Gap(first, last)) => {
-                let warning = gap(first, last, self.server.clock.now());
+                let warning = gap(first, last, self.server.clock.moment().now);
                 let mut chunk = Vec::new();
                 frame(
                     &mut chunk,

@@ -95,7 +95,7 @@ pub async fn list(
 ) -> Result<Json<Vec<GrantView>>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let grants = grants::list(&server.core, live).await?;
-    let pending = grants::pending(&server.core, live, server.clock.due()).await?;
+    let pending = grants::pending(&server.core, live, caller.at).await?;
     Ok(Json(
         grants
             .into_iter()
@@ -114,7 +114,7 @@ pub async fn withdraw(
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    grants::withdraw(&core, live, client_id, caller.now).await?;
+    grants::withdraw(&core, live, client_id, caller.at.now).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -128,7 +128,7 @@ pub async fn revoke(
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id).ok_or_else(grants::no_such_grant)?;
-    grants::revoke(&core, live, GrantId(id), caller.now).await?;
+    grants::revoke(&core, live, GrantId(id), caller.at.now).await?;
     tracing::info!(grant = id, by = %live.caller.client, "grant revoked");
     Ok(StatusCode::NO_CONTENT)
 }

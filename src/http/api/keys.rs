@@ -196,7 +196,6 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
 
 fn by<'a>(
     server: &ServerState,
-    caller: &Authenticated,
     live: &'a LiveClient,
     address: &Address,
     password: Option<String>,
@@ -204,8 +203,7 @@ fn by<'a>(
     By {
         live,
         password: password.map(Password::new),
-        arrival: address.arrival(server, caller.now),
-        due: server.clock.due(),
+        arrival: address.arrival(server),
     }
 }
 
@@ -235,7 +233,7 @@ pub async fn issue(
         expires_in,
     };
     rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let by = by(&server, &caller, live, &address, body.password);
+    let by = by(&server, live, &address, body.password);
     let issued = keys::issue(&server.core, by, wanted).await;
     let issued = rate_limits::storage(&server, &address, Some(live.caller), issued).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
@@ -268,7 +266,7 @@ pub async fn rename(
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
     rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let key = keys::rename(&server.core, live, client_id, name, caller.now).await?;
+    let key = keys::rename(&server.core, live, client_id, name, caller.at.now).await?;
     tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
     Ok(Json(key.into()))
 }
@@ -291,7 +289,7 @@ pub async fn rotate(
         .ok_or_else(|| Error::malformed("`overlap` is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
     rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let by = by(&server, &caller, live, &address, body.password);
+    let by = by(&server, live, &address, body.password);
     let rotated = keys::rotate(&server.core, by, client_id, overlap).await;
     let issued = rate_limits::storage(&server, &address, Some(live.caller), rotated).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
@@ -307,7 +305,7 @@ pub async fn revoke(
     PathParam(client_id): PathParam,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke(&core, live, client_id.clone(), caller.now).await?;
+    keys::revoke(&core, live, client_id.clone(), caller.at.now).await?;
     tracing::info!(app = client_id, by = %live.caller.client, "key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -321,7 +319,7 @@ pub async fn revoke_all(
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    keys::revoke_all(&core, live, caller.now).await?;
+    keys::revoke_all(&core, live, caller.at.now).await?;
     tracing::info!(session = %live.caller.session, by = %live.caller.client, "all keys revoked");
     Ok(StatusCode::NO_CONTENT)
 }

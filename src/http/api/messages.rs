@@ -154,7 +154,6 @@ pub async fn send(
         &address,
         Request::parse(message),
         lines,
-        caller.now,
         None,
     )
     .await
@@ -169,15 +168,14 @@ pub async fn carry_out(
     address: &Address,
     request: Result<Request>,
     lines: usize,
-    now: Timestamp,
     slot: Option<WriteSlot>,
 ) -> Result<Answer> {
     let cost = flood_limit::Cost::of(&request, lines);
-    command_limits::charge(server, live, address, cost.commands, now).await?;
+    command_limits::charge(server, live, address, cost.commands).await?;
     let executed = server
         .chat
-        .execute(live, request?, address.arrival(server, now), slot);
-    let result = command_limits::carry_out(server, live, address, now, cost, executed).await;
+        .execute(live, request?, address.arrival(server), slot);
+    let result = command_limits::carry_out(server, live, address, cost, executed).await;
     rate_limits::storage(server, address, Some(live.caller), result).await
 }
 
@@ -232,8 +230,8 @@ pub async fn poll(
         gap: lost,
         more: _,
     } = polled?;
-    live.touch(server.clock.now());
-    let lost = lost.map(|(first, last)| gap(first, last, caller.now));
+    live.touch(server.clock.moment().now);
+    let lost = lost.map(|(first, last)| gap(first, last, caller.at.now));
     let messages = lost
         .iter()
         .chain(&events)

@@ -27,7 +27,7 @@ use crate::{
         middleware::rate_limits,
         state::ServerState,
     },
-    model::{ClientView, Nick, Requirement, Scope, SessionView, Snapshot, Timestamp},
+    model::{ClientView, Moment, Nick, Requirement, Scope, SessionView, Snapshot, Timestamp},
     session::Core,
     session::{self, AdmittedClient},
 };
@@ -91,7 +91,7 @@ pub async fn create(
     if present.is_some() {
         return Err(session::already_in_session());
     }
-    let now = server.clock.now();
+    let now = address.at.now;
     let nick = Nick::parse(&body.nick)?;
     rate_limits::new_session(&server, &address).await?;
     let created = server
@@ -104,7 +104,7 @@ pub async fn create(
         )
         .await;
     let admitted = rate_limits::storage(&server, &address, None, created).await?;
-    let arrival = address.arrival(&server, now);
+    let arrival = address.arrival(&server);
     if server
         .core
         .tells("session created", arrival.network().widest(), &arrival)
@@ -132,7 +132,7 @@ pub async fn snapshot(
     responses((status = 204, description = "The session has ended"), Problems))]
 pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    core.end_session(live, caller.now).await?;
+    core.end_session(live, caller.at.now).await?;
     tracing::info!(session = %live.caller.session, "session ended");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -144,10 +144,11 @@ pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout(
     state: State<ServerState>,
+    at: Moment,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
-    logout_api(state, caller, headers).await
+    logout_api(state, at, caller, headers).await
 }
 
 /// Logs this client out. The cookie is cleared in any case, even if its client has ended.
@@ -157,12 +158,13 @@ pub async fn logout(
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout_api(
     State(server): State<ServerState>,
+    at: Moment,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
     let named = headers.contains_key(IDENTITY);
     let left = match caller {
-        Err(error) if error == cookie::several() => leave_all(&server, &headers).await,
+        Err(error) if error == cookie::several() => leave_all(&server, &headers, at).await,
         caller => leave(&server, caller).await,
     };
     let mut response = match left {
@@ -185,14 +187,13 @@ pub async fn logout_api(
 /// Logs out every client whose cookie the request carries. With several live cookies it is unclear
 /// which one is meant, and the answer clears all of them. Whoever holds a client's secret may log
 /// it out.
-async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
-    let (now, due) = (server.clock.now(), server.clock.due());
+async fn leave_all(server: &ServerState, headers: &HeaderMap, at: Moment) -> Result<()> {
     for secret in server
         .core
-        .live_among(&cookie::presented(headers, &server.own_origins)?, due)
+        .live_among(&cookie::presented(headers, &server.own_origins)?, at)
     {
-        let live = server.core.authenticate(secret, now, due).await?;
-        server.core.logout(&live, now).await?;
+        let live = server.core.authenticate(secret, at).await?;
+        server.core.logout(&live, at.now).await?;
         tracing::info!(client = %live.caller.client, "logged out");
     }
     Ok(())
@@ -201,7 +202,7 @@ async fn leave_all(server: &ServerState, headers: &HeaderMap) -> Result<()> {
 async fn leave(server: &ServerState, caller: Result<Authenticated>) -> Result<()> {
     let caller = caller?;
     let live = caller.allowed(Requirement::AnyClient)?;
-    server.core.logout(live, caller.now).await?;
+    server.core.logout(live, caller.at.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
     Ok(())
 }

@@ -12,23 +12,26 @@ use crate::{
     audit::Subject,
     error::{Error, Result},
     http::state::ServerState,
-    model::{Arrival, Network, Timestamp},
+    model::{Arrival, Moment, Network},
 };
 
-/// The address a request comes from.
+/// The address a request comes from, and when it came.
+#[derive(Clone, Copy)]
 pub struct Address {
     /// The address; an IPv4 address mapped into IPv6 is written as IPv4.
     pub ip: IpAddr,
     /// The network that limits count it by.
     pub network: Network,
+    /// When the request came.
+    pub at: Moment,
 }
 
 impl Address {
     /// When and from where the request came.
-    pub fn arrival(&self, server: &ServerState, now: Timestamp) -> Arrival {
+    pub fn arrival(&self, server: &ServerState) -> Arrival {
         Arrival {
             address: self.ip,
-            now,
+            at: self.at,
             steady: server.clock.steady(),
         }
     }
@@ -56,6 +59,7 @@ impl FromRequestParts<ServerState> for Address {
         Ok(Self {
             ip,
             network: Network::of(ip),
+            at: Moment::from_request_parts(parts, server).await?,
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         middleware::csrf,
         state::ServerState,
     },
-    model::{Area, Requirement, Scope, Timestamp},
+    model::{Area, Moment, Requirement, Scope},
     secret::SecretHash,
     session::{self, LiveClient, access_token::Token},
 };
@@ -34,7 +34,7 @@ pub struct Authenticated {
     /// The caller's client. `None` for a grant without a session.
     live: Option<Arc<LiveClient>>,
     /// The time of the request.
-    pub now: Timestamp,
+    pub at: Moment,
     /// Whether the request acknowledges events. Another site can make a browser navigate here with
     /// its cookie or, over plain http, load this address as an image. Such a request must change
     /// nothing.
@@ -60,16 +60,13 @@ impl Authenticated {
     async fn by_cookie(
         secret: SecretHash,
         headers: &HeaderMap,
+        at: Moment,
         server: &ServerState,
     ) -> Result<Self> {
-        let now = server.clock.now();
-        let live = server
-            .core
-            .authenticate(secret, now, server.clock.due())
-            .await?;
+        let live = server.core.authenticate(secret, at).await?;
         Ok(Self {
             live: Some(live),
-            now,
+            at,
             acknowledges: csrf::may_acknowledge(&server.own_origins, headers),
         })
     }
@@ -88,20 +85,21 @@ impl FromRequestParts<ServerState> for Authenticated {
 }
 
 impl Authenticated {
-    async fn of(parts: &Parts, server: &ServerState) -> Result<Self> {
+    async fn of(parts: &mut Parts, server: &ServerState) -> Result<Self> {
+        let at = Moment::from_request_parts(parts, server).await?;
         let headers = &parts.headers;
         match (
-            cookie_of(headers, server).await?,
+            cookie_of(headers, at, server).await?,
             bearer(headers)?,
             identity(headers)?,
         ) {
-            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, server).await,
+            (Some(cookie), None, None) => Self::by_cookie(cookie, headers, at, server).await,
             (None, Some(token), beside) => {
-                let TokenCaller { token, now } =
-                    TokenCaller::of(token, beside, server, |token| token.alone).await?;
+                let TokenCaller { token } =
+                    TokenCaller::of(token, beside, at, server, |token| token.alone).await?;
                 Ok(Self {
                     live: token.session.and_then(|session| session.live),
-                    now,
+                    at,
                     acknowledges: true,
                 })
             }
@@ -120,8 +118,6 @@ impl Authenticated {
 pub struct TokenCaller {
     /// The access token: a user's, or the app's own.
     pub token: Token,
-    /// The time of the request.
-    pub now: Timestamp,
 }
 
 impl TokenCaller {
@@ -130,16 +126,16 @@ impl TokenCaller {
     async fn of(
         bearer: SecretHash,
         beside: Option<SecretHash>,
+        at: Moment,
         server: &ServerState,
         may: impl FnOnce(&Token) -> bool,
     ) -> Result<Self> {
-        let (now, due) = (server.clock.now(), server.clock.due());
-        let first = server.core.authenticate_token(bearer, now, due).await?;
+        let first = server.core.authenticate_token(bearer, at).await?;
         let token = match beside {
             Some(beside) => {
                 let user = server
                     .core
-                    .authenticate_token(beside, now, due)
+                    .authenticate_token(beside, at)
                     .await
                     .map_err(invalid_identity)?;
                 // An app's own token belongs to a grant without a session.
@@ -151,8 +147,8 @@ impl TokenCaller {
             None if may(&first) => first,
             None => return Err(app_token_needed()),
         };
-        token.live().into_iter().for_each(|live| live.touch(now));
-        Ok(Self { token, now })
+        token.live().into_iter().for_each(|live| live.touch(at.now));
+        Ok(Self { token })
     }
 
     /// Notes the network that the token was used from.
@@ -168,12 +164,13 @@ impl TokenCaller {
     async fn named(
         headers: &HeaderMap,
         in_form: Option<&str>,
+        at: Moment,
         server: &ServerState,
     ) -> Result<Self> {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
             // OAuth libraries call userinfo with only the user's token.
-            (Some(token), beside) => Self::of(token, beside, server, |_| true).await,
+            (Some(token), beside) => Self::of(token, beside, at, server, |_| true).await,
             (None, _) if in_form.is_some() => Err(Error::malformed(
                 "the request has an access token in two places; send it once",
             )),
@@ -197,7 +194,8 @@ impl FromRequestParts<ServerState> for TokenCaller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
-        Self::named(&parts.headers, None, server)
+        let at = Moment::from_request_parts(parts, server).await?;
+        Self::named(&parts.headers, None, at, server)
             .await?
             .used_here(parts, server)
             .await
@@ -212,7 +210,10 @@ impl FromRequest<ServerState> for PostedTokenCaller {
 
     async fn from_request(request: Request, server: &ServerState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let (headers, area) = (parts.headers.clone(), area(&mut parts, server).await?);
+        let (headers, address) = (
+            parts.headers.clone(),
+            Address::from_request_parts(&mut parts, server).await?,
+        );
         let request = Request::from_parts(parts, body);
         let form = match body::kind(&headers) {
             BodyKind::Form => Some(FormFields::from_request(request, server).await?),
@@ -223,11 +224,11 @@ impl FromRequest<ServerState> for PostedTokenCaller {
             .map(|form| form.only("access_token"))
             .transpose()?
             .flatten();
-        let by = TokenCaller::named(&headers, in_form, server).await?;
+        let by = TokenCaller::named(&headers, in_form, address.at, server).await?;
         by.token
             .live()
             .into_iter()
-            .for_each(|live| live.used_from(area));
+            .for_each(|live| live.used_from(Area::of(address.ip)));
         Ok(Self(by))
     }
 }
@@ -286,12 +287,16 @@ impl FromRequestParts<ServerState> for OptionalCaller {
 ///
 /// Fails with `malformed_request` if several belong to live clients, because it is unclear which
 /// one is meant.
-async fn cookie_of(headers: &HeaderMap, server: &ServerState) -> Result<Option<SecretHash>> {
+async fn cookie_of(
+    headers: &HeaderMap,
+    at: Moment,
+    server: &ServerState,
+) -> Result<Option<SecretHash>> {
     let presented = cookie::presented(headers, &server.own_origins)?;
     if presented.len() < 2 {
         return Ok(presented.first().copied());
     }
-    match server.core.live_among(&presented, server.clock.due())[..] {
+    match server.core.live_among(&presented, at)[..] {
         [live] => Ok(Some(live)),
         [] => server.core.ended_among(presented).await,
         _ => Err(cookie::several()),

@@ -7,4 +7,5 @@ pub mod body;
 pub mod cookie;
 pub mod form_fields;
 pub mod grammar;
+mod moment;
 pub mod proxies;

@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     http::{extract::address::Address, middleware::flood_limit::Cost, state::ServerState},
     limits::Wait,
-    model::{Caller, Timestamp},
+    model::Caller,
     session::LiveClient,
 };
 
@@ -17,7 +17,6 @@ pub async fn charge(
     live: &LiveClient,
     address: &Address,
     commands: usize,
-    now: Timestamp,
 ) -> Result<()> {
     let session = live.caller.session;
     let charged =
@@ -25,7 +24,7 @@ pub async fn charge(
             .flood_limits
             .commands
             .charge(session, commands as u64, server.clock.steady());
-    checked(server, live, address, now, Limit::Commands, charged).await?;
+    checked(server, live, address, Limit::Commands, charged).await?;
     server.metrics.command();
     Ok(())
 }
@@ -37,7 +36,6 @@ pub async fn carry_out(
     server: &ServerState,
     live: &LiveClient,
     address: &Address,
-    now: Timestamp,
     Cost {
         bytes: expected, ..
     }: Cost,
@@ -49,7 +47,7 @@ pub async fn carry_out(
             .flood_limits
             .bytes
             .charge(session, expected, server.clock.steady());
-        checked(server, live, address, now, Limit::Bytes, charged).await?;
+        checked(server, live, address, Limit::Bytes, charged).await?;
     }
     let result = attempt.await;
     let added = result.as_ref().map_or(0, |answer| answer.added);
@@ -67,7 +65,6 @@ async fn checked(
     server: &ServerState,
     live: &LiveClient,
     address: &Address,
-    now: Timestamp,
     limit: Limit,
     charged: Result<(), Wait>,
 ) -> Result<()> {
@@ -83,7 +80,7 @@ async fn checked(
         };
         server
             .core
-            .throttled(limit, subject, &address.arrival(server, now))
+            .throttled(limit, subject, &address.arrival(server))
             .await;
     }
     Err(wait.into())

@@ -134,11 +134,7 @@ pub async fn storage<T>(
         };
         server
             .core
-            .throttled(
-                Limit::Storage,
-                subject,
-                &address.arrival(server, server.clock.now()),
-            )
+            .throttled(Limit::Storage, subject, &address.arrival(server))
             .await;
     }
     result

@@ -173,7 +173,6 @@ pub async fn decide(
             return Ok(see_other(&to_login(&params)));
         };
         let request = asked.request.clone();
-        let (now, due) = (server.clock.now(), server.clock.due());
         let decided = match params.only("decision") {
             Ok(Some("allow")) => {
                 let res = match decision::chosen_channels(request.scope, &params) {
@@ -186,13 +185,13 @@ pub async fn decide(
                 rate_limits::new_code(&server, &address, live.caller.session)
                     .await
                     .map_err(|error| asked.wrong(error))?;
-                authorize::approve(&server.core, &live, request, res, now, due)
+                authorize::approve(&server.core, &live, request, res, address.at)
                     .await
                     .map(|code| asked.back_with(&server, &code))
             }
             Ok(Some("deny")) => {
                 let denied = oauth::access_denied();
-                authorize::deny(&server.core, &live, request, &address.arrival(&server, now))
+                authorize::deny(&server.core, &live, request, &address.arrival(&server))
                     .await
                     .and(Err(denied))
             }
@@ -210,7 +209,7 @@ pub async fn decide(
                 if server.core.tells(
                     "consent decided",
                     live.caller.session,
-                    &address.arrival(&server, now),
+                    &address.arrival(&server),
                 ) {
                     tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "consent decided");
                 }
@@ -234,7 +233,7 @@ async fn silently(
         )
     })?;
     rate_limits::new_code(server, address, live.caller.session).await?;
-    authorize::silently(&server.core, live, request, server.clock.due()).await
+    authorize::silently(&server.core, live, request, address.at).await
 }
 
 async fn consent_page(

@@ -71,17 +71,11 @@ pub async fn authorize(
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-        let (credentials, now, due) = (
-            form.credentials.clone(),
-            server.clock.now(),
-            server.clock.due(),
-        );
         let request = DeviceRequest {
-            credentials,
+            credentials: form.credentials.clone(),
             scope,
             address: address.ip,
-            now,
-            due,
+            at: address.at,
         };
         let given = rate_limits::new_device_code(
             &server,
@@ -90,7 +84,7 @@ pub async fn authorize(
             device::authorize(&server.core, request),
         )
         .await?;
-        let arrival = address.arrival(&server, now);
+        let arrival = address.arrival(&server);
         if server.core.tells(
             "device code issued",
             format_args!("{client_id} {}", arrival.network().widest()),

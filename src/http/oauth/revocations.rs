@@ -73,7 +73,7 @@ async fn follow(
         &server.revocation_feed,
         by.clone(),
         after,
-        server.clock.due(),
+        address.at,
     );
     let reader = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(event_stream::opening(reader.position()));
@@ -108,7 +108,7 @@ impl Stream {
             return self.opening.take();
         }
         let item = tokio::select! {
-            item = self.reader.next(self.server.clock.due()) => item,
+            item = self.reader.next(self.server.clock.moment()) => item,
             _ = self.heartbeat.tick() => return Some(format!("id: {}\n\n", self.reader.position())),
             // The follower reconnects by itself and reaches the next server.
             () = self.server.stopping.cancelled() => return None,

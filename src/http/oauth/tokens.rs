@@ -161,7 +161,7 @@ async fn issued(
             attempt,
         )
         .await?;
-        let arrival = address.arrival(server, server.clock.now());
+        let arrival = address.arrival(server);
         if server.core.tells(
             "token issued",
             format_args!("{client_id} {}", arrival.network().widest()),
@@ -196,8 +196,7 @@ async fn by_grant_type(
 ) -> Result<Issued, Error> {
     let request = TokenRequest {
         credentials: form.credentials.clone(),
-        arrival: address.arrival(server, server.clock.now()),
-        due: server.clock.due(),
+        arrival: address.arrival(server),
     };
     match grant_type {
         "client_credentials" => client_credentials::issue(&server.core, request, scope).await,
@@ -300,10 +299,8 @@ async fn look_into(
     let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
     let by = rate_limits::proof(server, address, form.by).await?;
     let proof = by.clone();
-    let attempt = async {
-        let (now, due) = (server.clock.now(), server.clock.due());
-        introspect::introspect(&server.core, proof, named?, presented?, now, due).await
-    };
+    let attempt =
+        async { introspect::introspect(&server.core, proof, named?, presented?, address.at).await };
     let Some(found) = rate_limits::app_call(server, address, by, Shown::Nothing, attempt).await?
     else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
@@ -347,9 +344,9 @@ pub async fn revoke(
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
         let asking =
-            oauth::authenticate(&server.core, form.credentials.clone(), server.clock.due()).await?;
+            oauth::authenticate(&server.core, form.credentials.clone(), address.at).await?;
         let public = asking.is_public();
-        let revoked = revoke::revoke(&server.core, asking, presented, server.clock.now()).await?;
+        let revoked = revoke::revoke(&server.core, asking, presented, address.at.now).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }

@@ -69,7 +69,7 @@ pub async fn posted_userinfo(
 
 async fn identify(
     server: &ServerState,
-    TokenCaller { token, .. }: TokenCaller,
+    TokenCaller { token }: TokenCaller,
 ) -> Result<Json<UserInfo>> {
     let session = token
         .session

@@ -29,7 +29,7 @@ use crate::{
         },
         state::ServerState,
     },
-    model::Network,
+    model::{Moment, Network},
     oauth::device::{self, Waiting},
     secret::UserCode,
     session::LiveClient,
@@ -113,7 +113,7 @@ pub async fn decide(
     };
     let go_on = async |within| {
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
-        step(&server, &live, code, &form, within).await
+        step(&server, &live, code, &form, within, address.at).await
     };
     match rate_limits::user_code(&server, &address, live.caller, go_on).await {
         Ok(page) => page,
@@ -129,9 +129,9 @@ async fn step(
     code: &UserCode,
     form: &FormFields,
     within: Option<Network>,
+    at: Moment,
 ) -> Result<Response> {
-    let (now, due) = (server.clock.now(), server.clock.due());
-    let waiting = device::look_up(&server.core, live, code, within, due).await?;
+    let waiting = device::look_up(&server.core, live, code, within, at).await?;
     let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
     match form.only("decision") {
         Ok(None) => Ok(confirmation(code, &waiting, form, None)),
@@ -140,7 +140,7 @@ async fn step(
                 Ok(res) => res,
                 Err(refusal) => return once_more(&refusal),
             };
-            device::approve(&server.core, live, code, res, now, due).await?;
+            device::approve(&server.core, live, code, res, at).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             let text = format!(
                 "{} was let in. You can go back to your device.",
@@ -149,7 +149,7 @@ async fn step(
             Ok(notice("Done", &text))
         }
         Ok(Some("deny")) => {
-            device::deny(&server.core, live, code, now, due).await?;
+            device::deny(&server.core, live, code, at).await?;
             tracing::info!(by = %live.caller.client, "device denied");
             let text = format!("{} was not let in. You can close this page.", waiting.app);
             Ok(notice("Denied", &text))

@@ -108,7 +108,7 @@ pub async fn login(
         return login_api(state, address, present, headers, request).await;
     }
     let State(server) = state;
-    let now = server.clock.now();
+    let now = address.at.now;
     let form = match FormFields::from_request(request, &server).await {
         Ok(form) => form,
         Err(error) if error.code == Code::MalformedRequest => {
@@ -138,7 +138,7 @@ pub async fn login(
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
         };
-        attempt(&server, &address, present?, login, now).await
+        attempt(&server, &address, present?, login).await
     };
     Ok(match result.await {
         Ok(admitted) => {
@@ -173,7 +173,7 @@ pub async fn login_api(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
-    let now = server.clock.now();
+    let now = address.at.now;
     let Json(body) = Json::<LoginBody>::from_request(request, &server).await?;
     let login = Login {
         nick: Nick::parse(&body.nick).ok(),
@@ -182,7 +182,7 @@ pub async fn login_api(
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
     };
-    let admitted = attempt(&server, &address, present?, login, now).await?;
+    let admitted = attempt(&server, &address, present?, login).await?;
     Ok(entered(&server, StatusCode::OK, admitted, now))
 }
 
@@ -191,9 +191,8 @@ async fn attempt(
     address: &Address,
     present: OptionalCaller,
     login: Login,
-    now: Timestamp,
 ) -> Result<AdmittedClient> {
-    let arrival = address.arrival(server, now);
+    let arrival = address.arrival(server);
     let result = server.core.login(login, present.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
     let tells = |line| {

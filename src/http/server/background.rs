@@ -15,17 +15,11 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
 /// the other work takes.
 pub async fn run(server: ServerState) {
     let expire = async |server: ServerState| {
-        let told = server
-            .core
-            .tell_untold(server.clock.steady(), server.clock.now())
-            .await;
-        server
-            .core
-            .expire(server.clock.now(), server.clock.due())
-            .await
-            .and(told)
+        let at = server.clock.moment();
+        let told = server.core.tell_untold(server.clock.steady(), at.now).await;
+        server.core.expire(at).await.and(told)
     };
-    let maintenance = async |server: ServerState| server.core.maintain(server.clock.due()).await;
+    let maintenance = async |server: ServerState| server.core.maintain(server.clock.moment()).await;
     let drop_unreadable = async |server: ServerState| server.core.drop_unreadable().await;
     tokio::select! {
         () = repeat(&server, EXPIRY_INTERVAL, "the expiry of clients", expire) => {}

@@ -68,7 +68,7 @@ impl Server {
             core,
             chat,
             revocation_feed,
-        } = Service::open(lock, Some(key_file), settings, hasher, clock.now())?;
+        } = Service::open(lock, Some(key_file), settings, hasher, clock.moment().now)?;
         let own_origins = OwnOrigins::new(&config, address);
         let (routes, mut description) = routes();
         describe_cookie(&mut description, &own_origins.cookie_name);
@@ -146,7 +146,7 @@ impl Server {
         if let Err(error) = background.await {
             tracing::error!(%error, "the background work failed");
         }
-        let (steady, now) = (state.clock.steady(), state.clock.now());
+        let (steady, now) = (state.clock.steady(), state.clock.moment().now);
         if let Err(error) = state.core.tell_all(steady, now).await {
             tracing::error!(%error, "could not record the counted refusals in the audit log");
         }

@@ -210,17 +210,20 @@ impl Commands {
                 lines,
                 request,
             } = arrived;
-            let now = server.clock.now();
-            let expired = live.token_over(server.clock.due());
+            let address = Address {
+                at: server.clock.moment(),
+                ..*address
+            };
+            let expired = live.token_over(address.at.due);
             if !expired {
-                live.touch(now);
+                live.touch(address.at.now);
                 live.used_from(Area::of(address.ip));
             }
             let result = if expired {
                 // A stolen token must not be usable beyond its lifetime.
                 Err(session::invalid_token())
             } else {
-                carry_out(&server, &live, &address, request, lines, now, slot).await
+                carry_out(&server, &live, &address, request, lines, slot).await
             };
             let outcome = match &result {
                 Ok(answer) => Outcome::Done(answer),

@@ -249,7 +249,7 @@ impl Connection {
                 }
             }
             Ok(FeedItem::Gap(first, last)) => {
-                let warning = gap(first, last, self.commands.server.clock.now());
+                let warning = gap(first, last, self.commands.server.clock.moment().now);
                 self.feed_text(MessageView::shared(&warning).json()).await?;
             }
             Ok(FeedItem::End(end)) => return Err(end.into()),
@@ -299,7 +299,7 @@ impl Connection {
         if self.heard.elapsed() > self.commands.server.patience.ping * 5 / 2 {
             return Err(Disconnect::Gone);
         }
-        self.feed.beat(self.commands.server.clock.now());
+        self.feed.beat(self.commands.server.clock.moment().now);
         self.socket
             .send(Frame::Ping(Bytes::new()))
             .await

@@ -47,7 +47,7 @@ pub async fn app_call_charged<T>(
     // Charged in advance: otherwise many requests at one time would all get through.
     let charged = server.core.tries.charge(&refusals, server.clock.steady());
     if let Err(refusal) = &charged
-        && !oauth::may_succeed(&server.core, by.into(), shown, server.clock.due()).await?
+        && !oauth::may_succeed(&server.core, by.into(), shown, address.at).await?
     {
         return refuse(server, address, address.subject(), refusal.clone()).await;
     }
@@ -90,11 +90,7 @@ pub async fn app_form<T>(
 pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
-        Presented::Token(token) => match server
-            .core
-            .authenticate_token(token, server.clock.now(), server.clock.due())
-            .await
-        {
+        Presented::Token(token) => match server.core.authenticate_token(token, address.at).await {
             Ok(token) => Ok(Proof::Token(token.granted.id)),
             Err(error) => count_refused(server, address, error).await,
         },
@@ -128,7 +124,7 @@ fn counts(error: &Error) -> bool {
 /// Logs that an app was not let in, within the bounds on such lines.
 fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
-        let arrival = address.arrival(server, server.clock.now());
+        let arrival = address.arrival(server);
         if server.core.tells(
             "an app's credentials were refused",
             arrival.network().widest(),

@@ -30,11 +30,7 @@ pub async fn refuse<T>(
     if refusal.first {
         server
             .core
-            .throttled(
-                refusal.limit,
-                subject,
-                &address.arrival(server, server.clock.now()),
-            )
+            .throttled(refusal.limit, subject, &address.arrival(server))
             .await;
     }
     Err(refusal.into())
