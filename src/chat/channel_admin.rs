@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Members removed in one transaction. Other writers get their turn between transactions.
-const BATCH: usize = 256;
+const MEMBERS_PER_TRANSACTION: usize = 256;
 /// The reason in the KICKs when the operator ends a channel.
-const ENDED: &str = "the server's operator ended this channel";
+const END_REASON: &str = "the server's operator ended this channel";
 
 /// A channel as the operator sees it.
 #[derive(Clone, Debug)]
@@ -87,15 +87,15 @@ impl Chat {
             .store
             .read(move |tx| Visibility::unrestricted(tx).channel(&name))
             .await?;
-        let (mut removed, mut batch) = (0, BATCH);
-        while batch == BATCH {
+        let (mut removed, mut batch) = (0, MEMBERS_PER_TRANSACTION);
+        while batch == MEMBERS_PER_TRANSACTION {
             let channel = found.clone();
             let first = removed == 0;
             batch = self
                 .core
                 .store
                 .write(move |tx| {
-                    let members = membership::ops_last(tx, channel.id, BATCH)?;
+                    let members = membership::ops_last(tx, channel.id, MEMBERS_PER_TRANSACTION)?;
                     if first {
                         // The last member may have left since the channel was found.
                         let gone = || Error::no_such_channel(&channel.name);
@@ -123,7 +123,7 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
         params: vec![
             channel.name.to_string(),
             member.nick.to_string(),
-            ENDED.into(),
+            END_REASON.into(),
         ],
         origin: None,
         app: None,

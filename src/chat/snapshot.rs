@@ -17,7 +17,7 @@ use crate::{
 
 /// Members that a snapshot shows of all its channels together, at most. An answer is held in memory
 /// until its reader has it.
-const MEMBERS: i64 = 10_000;
+const MAX_MEMBERS: i64 = 10_000;
 
 impl From<session::Session> for SessionView {
     fn from(session: session::Session) -> Self {
@@ -133,7 +133,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
         .iter()
         .map(|channel| membership::count(tx, channel.id))
         .collect::<Result<Vec<_>>>()?;
-    let share = largest_share(&counts, MEMBERS);
+    let share = largest_share(&counts, MAX_MEMBERS);
     let channels = channels.into_iter().zip(counts).map(|(channel, count)| {
         let is_whole = count <= share;
         let members = match is_whole {

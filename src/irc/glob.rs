@@ -7,7 +7,7 @@
 
 /// The longest text whose positions fit into the bits of a number. A text has one position more
 /// than it has bytes.
-const LONGEST: usize = u128::BITS as usize - 1;
+const MAX_TEXT_BYTES: usize = u128::BITS as usize - 1;
 
 /// A text, prepared for matching against masks.
 pub struct Candidate {
@@ -21,7 +21,7 @@ impl Candidate {
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         let mut before = [0; 256];
-        for (place, byte) in text.bytes().take(LONGEST).enumerate() {
+        for (place, byte) in text.bytes().take(MAX_TEXT_BYTES).enumerate() {
             before[usize::from(byte.to_ascii_lowercase())] |= 1 << place;
         }
         Self { text, before }
@@ -29,10 +29,10 @@ impl Candidate {
 
     /// Whether the text matches the mask.
     pub fn fits(&self, mask: &str) -> bool {
-        if self.text.len() > LONGEST {
+        if self.text.len() > MAX_TEXT_BYTES {
             return search(mask.as_bytes(), self.text.as_bytes());
         }
-        let all = u128::MAX >> (LONGEST - self.text.len());
+        let all = u128::MAX >> (MAX_TEXT_BYTES - self.text.len());
         let mut ends: u128 = 1;
         for byte in mask.bytes() {
             ends = match byte {
@@ -101,7 +101,12 @@ mod tests {
                 && !fits("", "x")
                 && !fits("a", "ab")
         );
-        for length in [LONGEST - 1, LONGEST, LONGEST + 1, 10_000] {
+        for length in [
+            MAX_TEXT_BYTES - 1,
+            MAX_TEXT_BYTES,
+            MAX_TEXT_BYTES + 1,
+            10_000,
+        ] {
             let (text, stars) = ("a".repeat(length), "*a".repeat(32));
             assert!(
                 fits(&text, &text) && fits("*", &text) && fits(&stars, &text),

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The most bytes of a mask, as it is given.
-const LONGEST: usize = 64;
+const MAX_MASK_BYTES: usize = 64;
 
 /// The mask of a ban or of SILENCE: `nick!user@host` with `*` and `?`. The user is `s` and the
 /// session's id. The host is the server's name for everybody, because addresses are never shown.
@@ -18,7 +18,7 @@ impl Mask {
     /// Parses a mask and completes missing parts with `*`. Fails with `malformed_request` unless it
     /// has 1 to 64 bytes without space or comma.
     pub fn parse(text: &str) -> Result<Self> {
-        if text.is_empty() || text.len() > LONGEST || text.contains([' ', ',']) {
+        if text.is_empty() || text.len() > MAX_MASK_BYTES || text.contains([' ', ',']) {
             return Err(Error::malformed(
                 "a mask must have 1 to 64 bytes, without spaces or commas",
             ));

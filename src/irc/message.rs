@@ -12,9 +12,9 @@ pub const MAX_PARAMS: usize = 15;
 const LINE_ENDS: &[char] = &['\r', '\n', '\0'];
 
 /// The verbs that send a text.
-const TEXTS: [&str; 2] = ["PRIVMSG", "NOTICE"];
+const TEXT_VERBS: [&str; 2] = ["PRIVMSG", "NOTICE"];
 /// The position of the text among their parameters.
-const TEXT: usize = 1;
+const TEXT_PARAM: usize = 1;
 
 /// A client's message, before it is parsed as a command.
 #[derive(Clone, PartialEq)]
@@ -34,9 +34,11 @@ impl Message {
     /// everywhere except in the text of a PRIVMSG or NOTICE. Fails with `malformed_request`, or
     /// with `input_too_long` for a label that is too long.
     pub fn new(label: Option<String>, command: String, params: Vec<String>) -> Result<Self> {
-        let has_text = TEXTS.iter().any(|verb| command.eq_ignore_ascii_case(verb));
+        let has_text = TEXT_VERBS
+            .iter()
+            .any(|verb| command.eq_ignore_ascii_case(verb));
         for (n, param) in params.iter().enumerate() {
-            if has_text && n == TEXT {
+            if has_text && n == TEXT_PARAM {
                 refuse(param, &['\r', '\0'])?
             } else {
                 refuse(param, LINE_ENDS)?

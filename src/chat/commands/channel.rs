@@ -32,7 +32,7 @@ use crate::{
 pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
     match change {
         Change::Join(channels) => {
-            let mut names = channel_excerpt::NAMES;
+            let mut names = channel_excerpt::MAX_NAMES;
             context.for_each_target("JOIN", channels, |context, (name, key)| {
                 let channel = join(context, &name, key.as_deref())?;
                 channel_excerpt::show(context, &channel, &mut names)

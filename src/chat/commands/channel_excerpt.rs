@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Names that one JOIN renders in the writer, at most.
-pub const NAMES: i64 = 200;
+pub const MAX_NAMES: i64 = 200;
 
 /// Shows a channel that was joined. If the channel has more than `left` members, a reader shows it
 /// later. `left` is how many names the writer may still render for this JOIN.

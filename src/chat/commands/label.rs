@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Bytes of a query's answer that may be stored.
-const KEPT_LENGTH: usize = 16 * 1024;
+const MAX_STORED_BYTES: usize = 16 * 1024;
 
 /// A label, and the command it stands for.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Label {
 
     /// Whether a query's answer is short enough to be stored.
     pub fn has_room_for(answer: &Answer) -> Result<bool> {
-        Ok(write(answer)?.len() <= KEPT_LENGTH)
+        Ok(write(answer)?.len() <= MAX_STORED_BYTES)
     }
 
     /// Stores the answer to this label.

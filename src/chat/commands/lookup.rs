@@ -181,8 +181,8 @@ fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> 
             }
         }
         Err(_) if mask.contains(['*', '?']) => {
-            let (people, complete) = visibility.sessions(mask, WHO_LIMIT)?;
-            people
+            let (sessions, complete) = visibility.sessions(mask, WHO_LIMIT)?;
+            sessions
                 .iter()
                 .for_each(|session| who_reply(&mut replies, "*", session, None));
             if !complete {

@@ -34,7 +34,7 @@ use crate::{
 const MAX_BANS: usize = 100;
 
 /// A change that took effect: whether it was set, the mode's letter, and its parameter.
-type Effect = (bool, char, Option<String>);
+type AppliedChange = (bool, char, Option<String>);
 
 /// Carries out a change.
 pub fn change(context: &mut CommandContext, change: Change) -> Result<()> {
@@ -77,7 +77,7 @@ fn change_modes(
 ) -> Result<()> {
     let (mut channel, member) = context.own_channel(name)?;
     let had_history = channel.modes.has(Flag::History);
-    let mut effects: Vec<Effect> = Vec::new();
+    let mut applied: Vec<AppliedChange> = Vec::new();
     let mut first_refusal = None;
     let mut listed = false;
     for change in changes {
@@ -93,15 +93,15 @@ fn change_modes(
             change => apply(context, &mut channel, change),
         };
         match result {
-            Ok(effect) => effects.extend(effect),
+            Ok(change) => applied.extend(change),
             Err(error) => context.refuse("MODE", error, &mut first_refusal)?,
         }
     }
-    if effects.is_empty() {
+    if applied.is_empty() {
         return first_refusal.filter(|_| !listed).map_or(Ok(()), Err);
     }
     channel::set_modes(context.tx, channel.id, &channel.modes)?;
-    let rendered = render_changes(&effects);
+    let rendered = render_changes(&applied);
     let mut params: Vec<&dyn std::fmt::Display> = vec![&channel.name];
     params.extend(rendered.iter().map(|p| p as &dyn std::fmt::Display));
     let id = context.emit("MODE", &params, &[channel.id.into()])?;
@@ -117,7 +117,7 @@ fn apply(
     context: &CommandContext,
     channel: &mut Channel,
     change: ModeChange,
-) -> Result<Option<Effect>> {
+) -> Result<Option<AppliedChange>> {
     let modes = &mut channel.modes;
     Ok(match change {
         ModeChange::Flag(flag, on) => modes.set(flag, on).then_some((on, flag.letter(), None)),
@@ -163,7 +163,11 @@ fn last_op(nick: &Nick, channel: &Channel) -> Error {
     Error::new(Code::ChanopNeeded, detail).about(&channel.name)
 }
 
-fn add_ban(context: &CommandContext, channel: &Channel, mask: Mask) -> Result<Option<Effect>> {
+fn add_ban(
+    context: &CommandContext,
+    channel: &Channel,
+    mask: Mask,
+) -> Result<Option<AppliedChange>> {
     let bans = ban::list(context.tx, channel.id)?;
     if bans.len() >= MAX_BANS
         && !bans

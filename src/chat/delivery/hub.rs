@@ -115,7 +115,7 @@ pub enum ConnectionEnd {
 }
 
 /// What a connection found in its inbox.
-pub struct Taken {
+pub struct InboxContents {
     /// The events that were waiting, in order.
     pub waiting: VecDeque<Arc<Delivery>>,
     /// Whether events were dropped, so that the log must be read.
@@ -307,12 +307,12 @@ pub struct Attachment {
 
 impl Attachment {
     /// Empties the inbox, and returns what was in it.
-    pub fn take(&self) -> Taken {
+    pub fn take(&self) -> InboxContents {
         // The head is read first: every event up to it is in the inbox, or was taken before.
         let head = self.hub.head();
         let mut inbox = self.connection.lock();
         inbox.bytes = 0;
-        Taken {
+        InboxContents {
             waiting: std::mem::take(&mut inbox.waiting),
             overflowed: std::mem::take(&mut inbox.overflowed),
             end: inbox.end,
