@@ -10,7 +10,7 @@ use crate::{
     },
     session::{LiveClient, Visibility},
     store::{
-        Priority, Read, Write, client, conversation::Conversation, log, membership, read_marker,
+        Priority, Read, Write, client, conversation::Conversation, joined::Joined, log, membership,
         session, unread,
     },
 };
@@ -128,16 +128,22 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let session = session::get(tx, caller.session)?;
     let mut client = client::own_view(tx, caller.client)?;
     client.show_to(caller);
-    let channels = visibility.channels_of(caller.session)?;
-    let counts = channels
-        .iter()
-        .map(|channel| membership::count(tx, channel.id))
-        .collect::<Result<Vec<_>>>()?;
+    let joined = visibility.joined(caller.session)?;
+    let counts: Vec<_> = joined.iter().map(|joined| joined.members).collect();
     let share = largest_share(&counts, MAX_MEMBERS);
-    let channels = channels.into_iter().zip(counts).map(|(channel, count)| {
+    let most = (share < i64::MAX).then_some(share);
+    let mut members =
+        visibility.members_of_joined(session.id, EventId(i64::MAX), most, MAX_MEMBERS as usize)?;
+    let channels = joined.into_iter().map(|joined| {
+        let Joined {
+            channel,
+            members: count,
+            read,
+            ..
+        } = joined;
         let is_whole = count <= share;
         let members = match is_whole {
-            true => membership::of_channel(tx, channel.id)?,
+            true => members.remove(&channel.id).unwrap_or_default(),
             false => membership::foremost_of_channel(
                 tx,
                 channel.id,
@@ -151,7 +157,6 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             voice: member.voice,
             away: member.away,
         });
-        let read = read_marker::get(tx, session.id, channel.id)?;
         Ok(ChannelView {
             members: members.collect(),
             member_count: (!is_whole).then_some(count),

@@ -16,13 +16,14 @@ use crate::{
         mask::Mask,
         mode::Shown,
     },
-    model::{Authority, Caller, ChannelName, EventId, Nick, Page, SessionId},
+    model::{Authority, Caller, ChannelId, ChannelName, EventId, Nick, Page, SessionId},
     store::{
         Read,
         app_grant::{self, Grant},
         channel::{self, Channel},
         conversation::{self, Conversation},
-        membership,
+        joined::{self, Joined, Selection},
+        membership::{self, Member},
         queue::{self, PageSize},
         session::{self, PastSession, Session},
         session_mask::SessionMask,
@@ -151,9 +152,8 @@ impl<'a> Visibility<'a> {
         let mut add = |channel: Channel, members: i64| {
             listed.insert(channel.name.folded(), (channel, members))
         };
-        for channel in self.channels_of(session)? {
-            let members = membership::count(self.tx, channel.id)?;
-            add(channel, members);
+        for joined in self.joined(session)? {
+            add(joined.channel, joined.members);
         }
         let others = match &self.restriction {
             Some(restriction) => self.live(&restriction.channels)?,
@@ -191,6 +191,39 @@ impl<'a> Visibility<'a> {
         Ok(channels)
     }
 
+    /// Like [`Self::channels_of`], with what a snapshot shows of each.
+    pub fn joined(&self, session: SessionId) -> Result<Vec<Joined>> {
+        let mut joined = joined::of(self.tx, session)?;
+        joined.retain(|joined| self.holds(&joined.channel.name));
+        Ok(joined)
+    }
+
+    /// The members of the visible channels that a session is on, each channel's by nick, at most
+    /// `limit`. Only those of channels that the session joined by the event `since` or before, and,
+    /// with `members`, of channels that have no more members than this.
+    pub fn members_of_joined(
+        &self,
+        session: SessionId,
+        since: EventId,
+        members: Option<i64>,
+        limit: usize,
+    ) -> Result<BTreeMap<ChannelId, Vec<Member>>> {
+        let selection = Selection {
+            within: self.within(),
+            since,
+            members,
+            limit,
+        };
+        joined::members(self.tx, session, selection)
+    }
+
+    /// The folded names of the channels to which the caller is confined.
+    fn within(&self) -> Option<&BTreeSet<String>> {
+        self.restriction
+            .as_ref()
+            .map(|restriction| &restriction.channels)
+    }
+
     /// The live session with this nick. A confined caller sees itself and the members of the
     /// channels it sees.
     pub fn find_session(&self, nick: &Nick) -> Result<Option<Session>> {
@@ -219,18 +252,14 @@ impl<'a> Visibility<'a> {
             return session::fitting(self.tx, mask, limit);
         };
         let me = session::get(self.tx, restriction.me)?;
-        let mut seen = BTreeMap::from([(me.nick.folded(), me.id)]);
+        let mut seen = BTreeMap::from([(me.nick.folded(), me)]);
         for (channel, _) in self.live(&restriction.channels)? {
-            let members = membership::of_channel(self.tx, channel.id)?.into_iter();
-            seen.extend(members.map(|member| (member.nick.folded(), member.session)));
+            let members = session::on_channel(self.tx, channel.id)?.into_iter();
+            seen.extend(members.map(|member| (member.nick.folded(), member)));
         }
         seen.retain(|nick, _| glob::fits(mask, nick));
         let complete = seen.len() <= limit;
-        let sessions = seen
-            .into_values()
-            .take(limit)
-            .map(|id| session::get(self.tx, id));
-        Ok((sessions.collect::<Result<_>>()?, complete))
+        Ok((seen.into_values().take(limit).collect(), complete))
     }
 
     /// The live session with this nick, to exchange direct messages with. It fails with
@@ -279,11 +308,7 @@ impl<'a> Visibility<'a> {
         after: EventId,
         size: impl Into<PageSize>,
     ) -> Result<Page> {
-        let within = self
-            .restriction
-            .as_ref()
-            .map(|restriction| &restriction.channels);
-        queue::page(self.tx, session, within, after, size)
+        queue::page(self.tx, session, self.within(), after, size)
     }
 
     /// The session's conversations of direct messages, in the order in which they are shown. A

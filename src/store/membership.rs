@@ -35,7 +35,8 @@ pub struct Member {
 }
 
 impl Member {
-    fn read(row: &Row) -> Result<Self> {
+    /// Reads a row with these columns.
+    pub(super) fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             session: row.get("session_id")?,
             nick: row.get("nick")?,

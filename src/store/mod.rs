@@ -4,10 +4,10 @@
 //! one on a read-only connection. There is one file of row functions per table. Such a file writes
 //! its own table alone (`log` writes the three of the log: `event`, `address` and `log`;
 //! `client_lifetime` writes the table of `client`), and reads at most from others;
-//! [`crate::session`] combines them. `queue`, `history`, `unread`, `approval`, `retention` and
-//! `unreadable` go through several tables and belong to none. Functions that take a [`Read`] only
-//! read. Functions that take a [`Write`] change rows, and note what changes in memory as an
-//! [`Effect`].
+//! [`crate::session`] combines them. `queue`, `history`, `joined`, `unread`, `approval`,
+//! `retention` and `unreadable` go through several tables and belong to none. Functions that take a
+//! [`Read`] only read. Functions that take a [`Write`] change rows, and note what changes in memory
+//! as an [`Effect`].
 //!
 //! Every statement is one text that SQLite and PostgreSQL both take. Flags are written as truth
 //! values (`NOT key`, `begun = TRUE`), and parameters are numbered (`?1`).
@@ -34,6 +34,7 @@ mod effect;
 pub mod engine;
 pub mod history;
 pub mod invite;
+pub mod joined;
 pub mod key_file;
 pub mod label;
 pub mod log;
@@ -56,6 +57,7 @@ pub mod token;
 mod transaction;
 pub mod unread;
 pub mod unreadable;
+mod within;
 mod writer;
 
 pub use account::Priority;

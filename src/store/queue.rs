@@ -6,6 +6,7 @@ use super::{
     engine::{connection::Row, value::params},
     log,
     transaction::Read,
+    within::Within,
 };
 use crate::{
     error::{Error, Result},
@@ -53,11 +54,7 @@ pub fn page(
     let queue = Queue {
         session,
         sharing: within.map(BTreeSet::len),
-        within: within.map(|names| {
-            names
-                .iter()
-                .fold(",".to_owned(), |all, name| all + name + ",")
-        }),
+        within: within.map(Within::of),
     };
     let mut filled = Filled::new(size.into());
     let first = queue.read(tx, (after, LAST), queue.sharing, &mut filled)?;
@@ -130,7 +127,6 @@ const OF_SESSION: &str = statement!(
     " "
 );
 
-/// The names are one text with a comma before and behind each, which no name contains.
 const WITHIN_CHANNELS: &str = statement!(
     "",
     " JOIN channel ON channel.id = channel_id
@@ -142,7 +138,7 @@ struct Queue {
     session: SessionId,
     /// The folded names of the channels, for [`WITHIN_CHANNELS`]. `None`: all of the session's, and
     /// the session itself.
-    within: Option<String>,
+    within: Option<Within>,
     /// How many channels share the page. `None`: as many as the session is on.
     sharing: Option<usize>,
 }

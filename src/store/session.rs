@@ -11,7 +11,7 @@ use crate::{
     audit::Subject,
     error::{Code, Error, Result},
     irc::glob,
-    model::{HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
+    model::{ChannelId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
 /// The most sessions that are compared with a mask.
@@ -62,10 +62,15 @@ impl Session {
         }
     }
 
-    /// Its user name in IRC: `s` and the session's id, which stays when the nick changes.
+    /// Its user name in IRC.
     pub fn user(&self) -> String {
-        format!("s{}", self.id)
+        user(self.id)
     }
+}
+
+/// A session's user name in IRC: `s` and its id, which stays when the nick changes.
+pub fn user(id: SessionId) -> String {
+    format!("s{id}")
 }
 
 /// A live session, with numbers about it.
@@ -206,6 +211,16 @@ pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     tx.optional(
         "SELECT * FROM session WHERE folded_nick = ?1 AND ended_at IS NULL",
         params![nick.folded()],
+        Session::read,
+    )
+}
+
+/// The sessions that are on a channel.
+pub fn on_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Session>> {
+    tx.all(
+        "SELECT session.* FROM membership JOIN session ON session.id = session_id
+         WHERE channel_id = ?1 AND until IS NULL",
+        params![channel],
         Session::read,
     )
 }

@@ -11,11 +11,12 @@ use crate::{
         params::TargetResults,
         verbs::{lookup::*, nick_and_away::RPL_AWAY},
     },
-    model::{ChannelName, Nick, SERVER_NAME},
+    model::{ChannelName, Nick, SERVER_NAME, SessionId},
     session::Visibility,
     store::{
         Read,
         channel::Channel,
+        joined::Joined,
         membership::{self, Member},
         session::{self, Session},
     },
@@ -58,12 +59,7 @@ fn names(
 ) -> Result<Vec<Reply>> {
     let mut replies = Replies::new(me);
     if names.is_empty() {
-        for channel in visibility.channels_of(me.id)? {
-            if replies.is_truncated() {
-                break;
-            }
-            names_of(visibility.tx, &mut replies, &channel)?;
-        }
+        names_of_joined(visibility, me, &mut replies)?;
         if replies.is_empty() {
             end_of_names(&mut replies, &"*");
         }
@@ -82,19 +78,57 @@ fn names(
     Ok(replies.finish("NAMES", &"*"))
 }
 
+/// The most names that there is room for, and one more: a name takes at least two bytes, with the
+/// space after it.
+fn most_names(replies: &Replies) -> usize {
+    replies.room() / 2 + 1
+}
+
+/// The names of the session's own channels, as many as there is room for. The channels whose
+/// members fill the answer are known by their numbers of members.
+fn names_of_joined(visibility: &Visibility, me: &Session, replies: &mut Replies) -> Result<()> {
+    let most = most_names(replies);
+    let mut before = 0;
+    let mut joined = visibility.joined(me.id)?;
+    joined.retain(|joined| {
+        let has_room = before < most;
+        before += usize::try_from(joined.members).unwrap_or(usize::MAX);
+        has_room
+    });
+    let Some(last) = joined.last() else {
+        return Ok(());
+    };
+    let mut members = visibility.members_of_joined(me.id, last.since, None, most)?;
+    for Joined { channel, .. } in &joined {
+        if replies.is_truncated() {
+            break;
+        }
+        list_names(
+            replies,
+            channel,
+            members.remove(&channel.id).unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
 /// The 353s of a channel, as many as there is room for, and the 366.
 pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<()> {
     if replies.is_truncated() {
         end_of_names(replies, &channel.name);
         return Ok(());
     }
+    let members = membership::first_of_channel(tx, channel.id, most_names(replies))?;
+    list_names(replies, channel, members);
+    Ok(())
+}
+
+fn list_names(replies: &mut Replies, channel: &Channel, members: Vec<Member>) {
     let kind = if channel.modes.has(Flag::Secret) {
         "@"
     } else {
         "="
     };
-    // A name takes at least two bytes, with the space after it.
-    let members = membership::first_of_channel(tx, channel.id, replies.room() / 2 + 1)?;
     let mut line = String::new();
     for member in members {
         let name = format!("{}{}", member.prefix(), member.nick);
@@ -112,7 +146,6 @@ pub fn names_of(tx: &Read, replies: &mut Replies, channel: &Channel) -> Result<(
     }
     replies.add(RPL_NAMREPLY, &[&kind, &channel.name, &line]);
     end_of_names(replies, &channel.name);
-    Ok(())
 }
 
 /// The text of the 366 that ends a list of names.
@@ -175,8 +208,9 @@ fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> 
                     replies.truncate();
                 }
                 for member in members.iter().take(WHO_LIMIT) {
-                    let session = session::get(visibility.tx, member.session)?;
-                    who_reply(&mut replies, channel.name.as_str(), &session, Some(member));
+                    let flags = (member.away, member.prefix());
+                    let them = (member.session, &member.nick);
+                    who_reply(&mut replies, channel.name.as_str(), them, flags);
                 }
             }
         }
@@ -184,7 +218,7 @@ fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> 
             let (sessions, complete) = visibility.sessions(mask, WHO_LIMIT)?;
             sessions
                 .iter()
-                .for_each(|session| who_reply(&mut replies, "*", session, None));
+                .for_each(|session| who_reply_of(&mut replies, session));
             if !complete {
                 replies.truncate();
             }
@@ -196,7 +230,7 @@ fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> 
                 .transpose()?
                 .flatten()
             {
-                who_reply(&mut replies, "*", &session, None);
+                who_reply_of(&mut replies, &session);
             }
         }
     }
@@ -204,18 +238,29 @@ fn who(visibility: &Visibility, me: &Session, mask: &str) -> Result<Vec<Reply>> 
     Ok(replies.finish("WHO", &mask))
 }
 
-fn who_reply(replies: &mut Replies, channel: &str, them: &Session, member: Option<&Member>) {
-    let here = if them.away.is_some() { "G" } else { "H" };
-    let flags = format!("{here}{}", member.map_or("", Member::prefix));
-    let realname = format!("0 {}", them.nick);
+/// The 352 of a session, without a channel.
+fn who_reply_of(replies: &mut Replies, them: &Session) {
+    let flags = (them.away.is_some(), "");
+    who_reply(replies, "*", (them.id, &them.nick), flags);
+}
+
+fn who_reply(
+    replies: &mut Replies,
+    channel: &str,
+    (id, nick): (SessionId, &Nick),
+    (away, prefix): (bool, &str),
+) {
+    let here = if away { "G" } else { "H" };
+    let flags = format!("{here}{prefix}");
+    let realname = format!("0 {nick}");
     replies.add(
         RPL_WHOREPLY,
         &[
             &channel,
-            &them.user(),
+            &session::user(id),
             &SERVER_NAME,
             &SERVER_NAME,
-            &them.nick,
+            nick,
             &flags,
             &realname,
         ],
