@@ -23,7 +23,7 @@ use crate::{
     store::{
         engine::{
             files,
-            lock::{LOCK_PATIENCE, LOCK_RETRY},
+            sqlite::lock::{LOCK_PATIENCE, LOCK_RETRY},
         },
         key_file,
     },

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::{
     account::Priority,
     effect::Observer,
-    engine::{
+    engine::sqlite::{
         backup, full_disk::RoomView, lock::DatabaseLock, readers::Readers,
         transactions::Transactions,
     },

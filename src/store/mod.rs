@@ -12,8 +12,8 @@
 //! Every statement is one text that SQLite and PostgreSQL both take. Flags are written as truth
 //! values (`NOT key`, `begun = TRUE`), and parameters are numbered (`?1`).
 //!
-//! [`engine`] is SQLite: its files, its connections, and the room on the disk. `rusqlite` is named
-//! there, and in `migrate` and `restore`, which work on SQLite's files themselves.
+//! [`engine::sqlite`] is SQLite: its connections, its lock, and the room on the disk. `rusqlite` is
+//! named there, and in `migrate` and `restore`, which work on SQLite's files themselves.
 
 mod account;
 pub mod app;
@@ -63,9 +63,9 @@ mod writer;
 pub use account::Priority;
 pub use database::Store;
 pub use effect::{Access, AccessClient, AccessSession, Admission, Effect, Observer};
-pub use engine::lock::DatabaseLock;
+pub use engine::sqlite::lock::DatabaseLock;
 pub use transaction::{Read, Write};
 pub use writer::WriteSlot;
 
 #[cfg(test)]
-pub use engine::test_database::{TestConnection, open_for_test, open_in_memory};
+pub use engine::sqlite::test_database::{TestConnection, open_for_test, open_in_memory};

@@ -19,8 +19,10 @@ use rusqlite::{Connection, OpenFlags};
 use super::{
     engine::{
         files::{self, beside, private, write_ahead_log},
-        lock::{self, DatabaseLock},
-        open::{BUSY, CLOSING, prepare, refuse},
+        sqlite::{
+            lock::{self, DatabaseLock},
+            open::{BUSY, CLOSING, prepare, refuse},
+        },
     },
     migrate,
     transaction::Write,

@@ -5,7 +5,7 @@
 //! If the transaction fails, its jobs are run again, each in a transaction of its own, so that a
 //! job fails only through its own fault. If the machine is at fault (the disk fails, another
 //! process holds the database), all waiting jobs fail at once. On a full disk, a job is refused or
-//! may use the reserve, by its priority (`engine::full_disk`).
+//! may use the reserve, by its priority (`engine::sqlite::full_disk`).
 
 use std::{
     thread::{self, JoinHandle},
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     account::{Account, Counted, Priority},
     effect::Observer,
-    engine::transactions::Transactions,
+    engine::sqlite::transactions::Transactions,
     transaction::Write,
 };
 use crate::{

@@ -5,8 +5,7 @@
 //! Every statement is one text for all engines, with numbered parameters (`?1`).
 
 use super::{
-    error::on_unique,
-    open, sqlite,
+    sqlite,
     value::{Column, FromColumn, Mismatch, Value, ValueRef},
 };
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ impl<'c> Connection<'c> {
     /// Writes something that changes nothing, to see whether the database can be written.
     pub fn touch(self) -> Result<()> {
         match self {
-            Self::Sqlite(connection) => Ok(open::touch(connection)?),
+            Self::Sqlite(connection) => Ok(sqlite::open::touch(connection)?),
         }
     }
 }
@@ -128,7 +127,7 @@ impl Statement<'_> {
         taken: impl FnOnce() -> Error,
     ) -> Result<usize> {
         match self {
-            Self::Sqlite(statement) => on_unique(statement.execute(params), taken),
+            Self::Sqlite(statement) => sqlite::error::on_unique(statement.execute(params), taken),
         }
     }
 }

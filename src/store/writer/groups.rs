@@ -14,7 +14,7 @@ use crate::{
     error::{Code, Error, Result},
     store::{
         effect::{Effect, Observer},
-        engine::transactions::Transactions,
+        engine::sqlite::transactions::Transactions,
         transaction::Write,
     },
 };

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{groups::GROUP, *};
 use crate::{
     model::{ChannelId, SessionId},
-    store::{effect::Effect, engine::full_disk::Room},
+    store::{effect::Effect, engine::sqlite::full_disk::Room},
 };
 
 impl Writer {

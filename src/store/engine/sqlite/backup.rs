@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{files::private, readers::Readers};
+use super::{super::files::private, readers::Readers};
 use crate::{
     error::{Code, Error, Result},
     store::migrate,

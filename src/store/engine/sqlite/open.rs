@@ -6,7 +6,7 @@ use std::{fs, io, path::Path, time::Duration};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
-    files::{self, private},
+    super::files::{self, private},
     full_disk::Room,
 };
 use crate::store::{account::Priority, migrate};

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    files::{self, beside},
+    super::files::{self, beside},
     open::refuse,
 };
 use crate::error::Result;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::{connection, full_disk::Room, open};
+use super::{super::connection, full_disk::Room, open};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,

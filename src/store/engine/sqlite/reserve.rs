@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files;
+use crate::store::engine::files;
 
 /// The bytes of the whole reserve.
 pub const SIZE: u64 = 16 << 20;
