@@ -170,7 +170,7 @@ pub fn find_typed(tx: &Read, user_code: &[UserCodeHash]) -> Result<Option<Device
             DeviceCode::read,
         )
     });
-    Ok(found.find_map(Result::transpose).transpose()?)
+    found.find_map(Result::transpose).transpose()
 }
 
 /// Records a poll, and the least time until the next one.
