@@ -1,4 +1,4 @@
-//! The page on which a session lets an app in or not.
+//! The page on which a user lets an app in or denies it.
 
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
@@ -59,7 +59,7 @@ pub async fn page(
     Ok(template::page(status, &page))
 }
 
-/// Tells what is wrong where there is nothing to do about it here.
+/// A page with an error that the user cannot correct here.
 pub fn notice(error: &Error) -> Response {
     let (title, text) = match error.code {
         Code::Throttled => ("Please wait", sentence(&error.detail)),
@@ -72,7 +72,7 @@ pub fn notice(error: &Error) -> Response {
         ),
     };
     let notice = Notice { title, text: &text };
-    // Nobody logs in to this page, so what came without credentials is no more than wrong.
+    // This page has no login, so a request without credentials is just an invalid request.
     if error.code == Code::InvalidClient {
         return template::page(StatusCode::BAD_REQUEST, &notice);
     }

@@ -7,7 +7,7 @@ use crate::{
     model::{ChannelName, Scope, Scopes},
 };
 
-/// What `decision.html` shows. The answer that lets nobody in comes first, so that Enter means it.
+/// What `decision.html` shows. The button that denies comes first, so that Enter denies.
 pub struct Decision<'a> {
     /// The scopes that the app asks for.
     pub scopes: Scopes,
@@ -62,7 +62,7 @@ impl Decision<'_> {
     }
 }
 
-/// What a scope means to the person who is asked for it.
+/// What a scope means, in words for the user who is asked for it.
 fn meaning(scope: Scope) -> &'static str {
     match scope {
         Scope::ChatRead => "read messages, including those from before now",

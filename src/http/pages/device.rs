@@ -1,4 +1,4 @@
-//! The page where a person types the code that a device shows, and decides about the device (RFC
+//! The page where a user types the code that a device shows, and decides about the device (RFC
 //! 8628 §3.3).
 //!
 //! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then

@@ -1,4 +1,4 @@
-//! The login page's address as a picture: what one device shows and the next one's camera opens.
+//! The login page's address as a QR code, which one device shows and another one scans.
 
 use axum::{
     extract::State,
