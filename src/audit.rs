@@ -78,7 +78,7 @@ pub enum Action {
     DeviceDenied,
     /// The session withdrew what it had approved for an app.
     ApprovalWithdrawn,
-    /// The operator made a session an operator of a channel.
+    /// The operator made a session an op of a channel.
     OpGiven,
     /// The operator ended a channel.
     ChannelEnded,

@@ -1,20 +1,19 @@
 //! Rejoin: an IRC-style chat server whose sessions are rejoined from any device by logging in.
 //!
-//! A **session** is one identity: a nick, its channels, its password. It lives while it has a
-//! **client**: a device with a delivery queue of its own. There are no accounts. A session is
-//! created by picking a nick, kept by a cookie, and rejoined with nick and password. It ends when
-//! its last device leaves.
+//! A **session** is one identity: a nick, its channels, its password. A **client** is a credential
+//! with a delivery queue of its own. A **device** is a client that keeps the session alive. There
+//! are no accounts. A session is created by picking a nick, kept by a cookie, and rejoined with nick
+//! and password. It ends when its last device leaves.
 //!
 //! Programs act through a **grant**: what an **app** may do as a session. The session gives it on a
 //! page, or by typing the code that a device shows; such an app is a device like any other. An API
-//! key is an app that a session owns. Its bot is a client with a queue, but no device: it does not
-//! keep the session alive.
+//! key is an app that a session owns. Its bot is a client, but no device.
 //!
 //! # The central idea
 //!
 //! Everything that happens is an **event**, stored once in the **log** and addressed once to each of
-//! its **targets** (a channel or a session), however many receive it. A client's **queue** is no
-//! table but a view: the events of its session's targets, while the session was a member, past the
+//! its **targets** (a channel or a session), however many receive it. A client's **queue** is a
+//! view, not a table: the events of its session's targets, while the session was a member, past the
 //! client's **cursor**. So every client resumes exactly where it was, and a client that is slow or
 //! away costs nothing and delays nobody. [`store::queue::page`] is that view.
 //!
@@ -25,7 +24,8 @@
 //!         → commit → caller map, hub → response
 //! ```
 //!
-//! - [`http`] says who calls: handlers get a caller from an extractor.
+//! - [`http`] says who calls: handlers get a caller from an extractor. The **caller map** in
+//!   [`session`] holds every live client and access token in memory, by the hash of its secret.
 //! - [`irc`] turns text into a typed command.
 //! - [`session`] says who sees what, and what ends with what.
 //! - [`chat`] and [`oauth`] hold the rules. What changes something is a synchronous function over
@@ -37,37 +37,37 @@
 //!
 //! # Where things are
 //!
-//! The lowest layer stands first. Imports go down only, and no two files import each other.
+//! The highest layer stands first. Imports go down only, and no two files import each other.
 //!
-//! | module | what it knows, and no other module |
+//! | module | what only this module knows |
 //! |---|---|
-//! | [`model`] | ids, names, times, scopes and views as types |
-//! | [`error`], [`audit`] | the one table of error codes; what is worth a line in the audit log |
-//! | [`limits`] | what may be tried or used, how often and how much, and who waits for whom |
-//! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
-//! | [`secret`] | `rand`, `sha2`, `hmac`: secrets and their hashes |
-//! | [`password`] | `argon2`: hashing on threads of its own |
-//! | [`store`] | `rusqlite`: all SQL, one file of row functions per table, one dialect for every engine |
-//! | [`session`] | create, log in, password, devices, expiry, visibility, the cascade, the caller map |
-//! | [`chat`] | channels, messages, delivery |
-//! | [`oauth`] | apps, API keys, grants, codes, tokens |
-//! | [`service`] | how core, chat and oauth are opened together |
-//! | [`config`] | the command line |
-//! | [`control`] | the socket by which the operator's subcommands reach a running server |
 //! | [`http`] | `axum`, `hyper`, `cookie`: connections, routes, pages, the embedded web client |
+//! | [`control`] | the socket by which the operator's subcommands reach a running server |
+//! | [`config`] | the command line |
+//! | [`service`] | how core, chat and oauth are opened together |
+//! | [`oauth`] | apps, API keys, grants, codes, tokens |
+//! | [`chat`] | channels, messages, delivery |
+//! | [`session`] | create, log in, password, devices, expiry, visibility, the cascade, the caller map |
+//! | [`store`] | `rusqlite`: all SQL, one file of row functions per table, one dialect for every engine |
+//! | [`password`] | `argon2`: hashing on threads of its own |
+//! | [`secret`] | `rand`, `sha2`, `hmac`: secrets and their hashes |
+//! | [`irc`] | message syntax, the table of verbs, modes, numerics; pure |
+//! | [`limits`] | what may be tried or used, how often and how much, and who waits for whom |
+//! | [`error`], [`audit`] | the one table of error codes; what is worth a line in the audit log |
+//! | [`model`] | ids, names, times, scopes and views as types |
 //!
 //! # What holds everywhere
 //!
 //! - Only [`http`] reads and writes cookies. Nothing outside [`store`] knows of SQL.
-//! - Only [`http`] and, for the operator, [`control`] write bytes.
+//! - Only [`http`] and, for the operator, [`control`] write bytes to callers.
 //! - Only `main` asks the system for the time of day.
 //! - Nobody is told anything before it is committed.
 //! - Channels and sessions are found by their names through [`session::Visibility`] alone, so a
-//!   grant's `res` holds whatever a command does.
+//!   grant's `res` (the channels to which it is restricted) holds in every command.
 //! - A session without a device does not exist.
 //!
-//! `tests/all/rules.rs` and `tests/all/import_circles.rs` keep the layers, `tests/all/model` the
-//! last of these.
+//! `tests/all/rules.rs` and `tests/all/import_circles.rs` test the layers. `tests/all/model` tests
+//! that no session is without a device.
 
 #![warn(missing_docs)]
 

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network that a request comes from. For IPv4 it is the address. For IPv6 it is the /64, which
+/// The network that limits count a request by. A device sees only the coarser [`Area`]. For IPv4 it is the address. For IPv6 it is the /64, which
 /// is what one household has, or a wider network around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {

@@ -25,11 +25,11 @@ pub enum EndReason {
     Quit,
     /// The client logged out.
     LoggedOut,
-    /// Another client of the session, or the operator, removed it.
+    /// Another client of the session removed it, or a login that replaced it.
     Removed,
     /// The client was unused for too long, or its lifetime was over.
     Expired,
-    /// The client's grant or API key was revoked.
+    /// The client's grant or API key was revoked, or a restore of the database ended the credentials.
     Revoked,
     /// The session ended.
     SessionEnded,

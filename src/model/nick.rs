@@ -9,8 +9,9 @@ use super::{
     limits::NICK_LIMIT,
 };
 
-/// A nick: 1 to 32 characters of RFC 2812 §2.3.1. Nicks with the same folded form are the same
-/// nick.
+/// A nick: 1 to 32 characters of RFC 2812 §2.3.1, of which the first is no digit and no `-`. Nicks
+/// with the same folded form are the same nick. RFC 2812 allows 9 characters, and folds `[]\~` into
+/// `{}|^` too.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Nick(String);
@@ -18,11 +19,11 @@ pub struct Nick(String);
 impl Nick {
     /// Parses a nick. Fails with [`Invalid::NoNick`] or [`Invalid::Nick`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let start = |c: char| is_of_nicks(c) && !c.is_ascii_digit() && c != '-';
+        let start = |c: char| is_nick_char(c) && !c.is_ascii_digit() && c != '-';
         if text.is_empty() {
             return Err(Invalid::NoNick);
         }
-        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(is_of_nicks) {
+        if text.len() > NICK_LIMIT || !text.starts_with(start) || !text.chars().all(is_nick_char) {
             return Err(Invalid::Nick(shown(text)));
         }
         Ok(Self(text.to_owned()))
@@ -54,14 +55,14 @@ impl Nick {
     pub fn is_named_in(&self, text: &str) -> bool {
         let mut words = text
             .as_bytes()
-            .split(|byte| !is_of_nicks(char::from(*byte)));
+            .split(|byte| !is_nick_char(char::from(*byte)));
         words.any(|word| word.eq_ignore_ascii_case(self.0.as_bytes()))
     }
 }
 
 /// Whether a nick can have the character, perhaps not in the first place. The letters and specials
 /// of RFC 2812 are one range of ASCII.
-pub(super) fn is_of_nicks(c: char) -> bool {
+pub(super) fn is_nick_char(c: char) -> bool {
     matches!(c, 'A'..='}' | '0'..='9' | '-')
 }
 

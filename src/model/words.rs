@@ -3,7 +3,7 @@
 
 use super::{
     limits::NICK_LIMIT,
-    nick::{Nick, is_of_nicks},
+    nick::{Nick, is_nick_char},
 };
 
 /// A Bloom filter of the words of a text that can be nicks, in any ASCII case. The store keeps it,
@@ -16,7 +16,7 @@ impl Words {
     pub fn of(text: &str) -> Self {
         let words = text
             .as_bytes()
-            .split(|byte| !is_of_nicks(char::from(*byte)));
+            .split(|byte| !is_nick_char(char::from(*byte)));
         let is_nick = |word: &&[u8]| match word {
             [b'0'..=b'9' | b'-', ..] | [] => false,
             word => word.len() <= NICK_LIMIT,

@@ -1,4 +1,4 @@
-//! An access token as the caller map holds it.
+//! An access token in the caller map.
 
 use std::sync::{
     Arc,

@@ -1,5 +1,5 @@
-//! What chat and oauth share: the store, the callers and the limits. Each request's transaction
-//! runs here, after a check that its caller is still live.
+//! What chat and oauth share: the store, the callers and the limits. Each transaction for a caller
+//! runs here, after a check that the caller is still live.
 
 use std::{
     path::PathBuf,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     core::Core, create::AdmittedClient, devices::insert as insert_client, lifecycle,
-    live_check::require_live, live_client::LiveClient, notice::notice, password_guesses::device_of,
+    live_check::require_live, live_client::LiveClient, notice::notice, password_guesses::asker_of,
     visibility::Visibility,
 };
 use crate::{
@@ -54,7 +54,7 @@ struct Verified {
 /// The conditions under which a login is admitted.
 #[derive(Clone, Copy)]
 struct Terms {
-    /// Clients of a session, at most.
+    /// Devices of a session, at most.
     max: usize,
     replace: Option<ClientId>,
     names_client: bool,
@@ -125,9 +125,7 @@ impl Core {
                     .as_ref()
                     .is_some_and(|session| session.id == caller.session)
             });
-            let asker = own.map_or(arrival.network().into(), |caller| {
-                device_of(caller, arrival)
-            });
+            let asker = own.map_or(arrival.network().into(), |caller| asker_of(caller, arrival));
             let verdict = self
                 .hasher
                 .verify(asker, login.password.clone(), stored.clone())

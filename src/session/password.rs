@@ -3,7 +3,7 @@
 //! Hashing happens outside the transaction. The transaction therefore checks again that the stored
 //! hash is still the one that was judged.
 
-use super::{core::Core, lifecycle::void_approvals, notice::notice, password_guesses::device_of};
+use super::{core::Core, lifecycle::void_approvals, notice::notice, password_guesses::asker_of};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
@@ -86,7 +86,7 @@ impl Core {
         } else {
             self.first_password(caller, arrival).await?;
         }
-        self.hasher.hash(device_of(caller, arrival), new).await
+        self.hasher.hash(asker_of(caller, arrival), new).await
     }
 
     /// What anybody would try first as the password of this nick's session.

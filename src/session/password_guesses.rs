@@ -57,7 +57,10 @@ impl Core {
             let by_both = |limit| Charge::of_network_and(limit, network, &key);
             let mut of_nick = by_both(Limit::NickAndAddress);
             of_nick.extend(by_both(Limit::Logins).into_iter().map(Charge::kept));
-            if !self.knows(found.map(|session| session.id), network).await? {
+            if !self
+                .came_from_before(found.map(|session| session.id), network)
+                .await?
+            {
                 of_nick.push(Charge::new(Limit::Nick, key));
             }
             charges.extend(of_nick.into_iter().map(|charge| {
@@ -85,7 +88,7 @@ impl Core {
         let attempt = self.begin(charges, &subject, &subject, arrival).await?;
         let verdict = self
             .hasher
-            .verify(device_of(caller, arrival), guess, stored)
+            .verify(asker_of(caller, arrival), guess, stored)
             .await;
         if let Ok(Verdict::Wrong) = verdict {
             self.record_refusal(Action::PasswordRefused, subject, arrival)
@@ -110,7 +113,7 @@ impl Core {
         Err(refusal.into())
     }
 
-    /// Charges an attempt. A key's first refusal in an hour is recorded: with the network's subject
+    /// Charges an attempt. The first refusal in an hour of what a limit counts is recorded: with the network's subject
     /// if the network's limit is reached, and with the session's otherwise.
     async fn begin(
         &self,
@@ -136,9 +139,10 @@ impl Core {
         }
     }
 
-    /// Whether a client of this session came from this network. Clients that were removed do not
-    /// count, because nobody knows who used them.
-    async fn knows(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
+    /// Whether one of the session's latest 100 devices logged in from this network. Only devices that
+    /// are live or have expired count: one that was removed or has logged out may have been a
+    /// stranger's, and programs of strangers run where apps do.
+    async fn came_from_before(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
             let addresses = session
                 .map(|id| store::client::addresses(tx, id))
@@ -162,7 +166,7 @@ fn by_device(session: SessionId) -> Vec<Charge> {
 }
 
 /// The place of a live client in the line of passwords to hash: its network and its session.
-pub(super) fn device_of(caller: Caller, arrival: &Arrival) -> Asker {
+pub(super) fn asker_of(caller: Caller, arrival: &Arrival) -> Asker {
     Asker {
         network: arrival.network(),
         session: Some(caller.session),

@@ -1,4 +1,4 @@
-//! The accounting of one write: which network pays for the bytes that it adds to the disk.
+//! The cost of one write: which network pays for the bytes that it adds to the disk.
 
 use std::{
     net::IpAddr,

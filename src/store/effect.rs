@@ -74,7 +74,7 @@ pub enum Effect {
     },
 }
 
-/// A live client as the caller map holds it.
+/// What the caller map is told of a live client.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
     /// Who calls with the secret.
@@ -95,7 +95,7 @@ pub struct Admission {
     pub expires_at: Timestamp,
 }
 
-/// An access token as the caller map holds it.
+/// What the caller map is told of an access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Access {
     /// The hash of the token.

@@ -19,8 +19,9 @@ const KEPT: i64 = 256;
 /// The most bytes of answers that are kept of a client.
 const KEPT_BYTES: i64 = 1024 * 1024;
 
-/// The first answer to this label, as it was stored. `None`: the label is new, or `expire` has
-/// removed it. Fails with `label_reused` if the label stands for another command.
+/// The answer to this label, as it was stored. `None`: the label is new, or its
+/// answer is not kept any more ([`keep`], [`expire`]). Fails with `label_reused` if the label stands
+/// for another command.
 pub fn find(
     tx: &Read,
     client: ClientId,
@@ -64,8 +65,8 @@ pub fn keep(
         )
     };
     if insert()? == 0 {
-        // It was answered already, as when two equal queries overlap. The later answer replaces the
-        // earlier one and is the newest, so it gets an id of its own.
+        // Two equal queries have overlapped: both found no answer, and the other one stored its own
+        // first. This answer is newer, so it replaces that one and gets an id of its own.
         tx.execute(
             "DELETE FROM label WHERE client_id = ?1 AND label = ?2",
             params![client, label],

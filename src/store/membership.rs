@@ -1,5 +1,5 @@
-//! Memberships: which session is on which channel, as intervals of event ids. They are open while
-//! the session is on the channel.
+//! Memberships: which session is or was on which channel. One row is one stay, as an interval of
+//! event ids. The stay is open while the session is on the channel.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Member {
     pub session: SessionId,
     /// Its nick.
     pub nick: Nick,
-    /// Whether it is a channel operator.
+    /// Whether it is an op of the channel.
     pub op: bool,
     /// Whether it has voice.
     pub voice: bool,
@@ -215,7 +215,7 @@ pub fn insert(
     Ok(())
 }
 
-/// Closes a stay with the event by which the session left. Returns whether it was an operator.
+/// Closes a stay with the event by which the session left. Returns whether it was an op.
 pub fn close(tx: &Write, session: SessionId, channel: ChannelId, until: EventId) -> Result<bool> {
     let was_op = tx.one(
         "UPDATE membership SET until = ?3

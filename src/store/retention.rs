@@ -1,5 +1,5 @@
-//! Retention: removes old events, closed memberships and tombstones, in small batches, oldest
-//! first.
+//! Retention: removes old events, ended stays (rows of `membership`) and tombstones, in small
+//! batches, oldest first.
 
 use super::{app, app_grant, engine::value::params, log, row, sweep, target, transaction::Write};
 use crate::{
@@ -105,7 +105,7 @@ pub fn drop_tombstones(
     )?;
     removed += app_grant::drop_ended(tx, cutoff, batch)?;
     removed += app::drop_ended(tx, cutoff, now, batch)?;
-    for targets in [
+    for statement in [
         "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= ?1
              AND NOT EXISTS (SELECT 1 FROM client WHERE session_id = session.id)
              AND NOT EXISTS (SELECT 1 FROM app_grant WHERE session_id = session.id)
@@ -116,7 +116,7 @@ pub fn drop_tombstones(
              AND NOT EXISTS (SELECT 1 FROM membership WHERE channel_id = channel.id) LIMIT ?2)
          RETURNING id",
     ] {
-        let ended: Vec<TargetId> = tx.all(targets, params![cutoff, batch], |row| row.get(0))?;
+        let ended: Vec<TargetId> = tx.all(statement, params![cutoff, batch], |row| row.get(0))?;
         removed += ended.len();
         for id in ended {
             target::remove(tx, id)?;

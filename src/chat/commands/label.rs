@@ -1,6 +1,6 @@
 //! Labels: a client may send a labelled command again and gets the first answer, as long as that is
-//! kept: 24 hours, and the newest 256 of a client. Refusals are not kept, and neither are the long
-//! answers of queries: to ask again does no harm.
+//! kept: 24 hours, and of a client the newest 256 and 1 MiB. Refusals are not kept, and neither
+//! are the long answers of queries: to ask again does no harm.
 
 use crate::{
     chat::{commands::answer::Answer, commands::answer::Excerpt},

@@ -157,11 +157,11 @@ fn notice(
 fn may_speak(context: &CommandContext, channel: &Channel) -> Result<bool> {
     let member = membership::get(context.tx, channel.id, context.caller.session)?;
     let standing = member.as_ref().is_some_and(|m| m.op || m.voice);
-    let silenced = (member.is_none() && channel.modes.has(Flag::NoExternal))
+    let refused = (member.is_none() && channel.modes.has(Flag::NoExternal))
         || (!standing
             && (channel.modes.has(Flag::Moderated)
                 || ban::matches(context.tx, channel.id, &context.session)?));
-    if silenced {
+    if refused {
         return Err(
             Error::new(Code::CannotSendToChannel, "cannot send to channel").about(&channel.name),
         );

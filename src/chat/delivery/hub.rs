@@ -225,8 +225,8 @@ impl Hub {
                 | Effect::GrantEnded { .. }
                 | Effect::AppEnded => {}
                 Effect::ChannelMade { .. } | Effect::ChannelEnded { .. } => {}
-                // A client that was admitted before now has a new secret. What the old one opened
-                // is over.
+                // If the client existed already, its secret was replaced, and connections that were
+                // opened with the old secret end.
                 Effect::Admitted(admission) => {
                     let connections = state
                         .listeners

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 
 use crate::chat::channel_list::{ChannelList, PageStart};
 
-/// The most rendered pages that are kept, and the most bytes of all of them. Any further page is
-/// rendered for its caller alone.
+/// The most rendered pages that are kept. Any further page is rendered for its caller alone.
 const PAGES: usize = 256;
+/// The most bytes of all kept pages together. A page beyond that is rendered for its caller alone.
 const BYTES: usize = 4 * 1024 * 1024;
 
 /// A page of the list.

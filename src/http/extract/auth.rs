@@ -183,7 +183,7 @@ impl TokenCaller {
     }
 }
 
-/// The network that a request comes from.
+/// The area that a request comes from, as devices see it.
 async fn area(parts: &mut Parts, server: &ServerState) -> Result<Area> {
     Ok(Area::of(
         Address::from_request_parts(parts, server).await?.ip,

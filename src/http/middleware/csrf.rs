@@ -16,16 +16,16 @@ use crate::{
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-/// What is answered to a request that may acknowledge.
+/// What is answered to a request that may acknowledge events (`Authenticated::acknowledges`).
 const ANSWERS: [&str; 3] = [
     "application/json",
     "application/problem+json",
     "text/event-stream",
 ];
 
-/// Refuses unsafe requests from other sites, and all of theirs to the API but top-level
-/// navigations, which change nothing there ([`may_acknowledge`]). Cookies of a neighbour's page on
-/// another port of our host go along even with what it reads.
+/// Refuses unsafe requests from other sites. To the API it refuses safe ones too, except top-level
+/// navigations, which change nothing there ([`may_acknowledge`]). Our cookies go along even with the
+/// reads of a page on another port of our host.
 pub fn refuse_other_sites<B>(
     own_origins: &OwnOrigins,
     route: RouteKind,
@@ -35,7 +35,7 @@ pub fn refuse_other_sites<B>(
     let open = match route {
         // No cookie counts there.
         RouteKind::Open => true,
-        // What a form of an app's posts is asked for anew, by GET.
+        // A form of another site that is posted here is only redirected to the same request by GET.
         RouteKind::Authorize if request.method() == Method::POST => true,
         RouteKind::Api => request.method().is_safe() && is_top_level(headers),
         _ => request.method().is_safe(),
@@ -49,8 +49,8 @@ pub fn refuse_other_sites<B>(
     ))
 }
 
-/// Whether no other site sent it. The browser's own word decides (Fetch Metadata); without it the
-/// Origin does (RFC 6454); without both it is no browser.
+/// Whether no other site sent it. Fetch Metadata decides; without it the Origin (RFC 6454). If both
+/// are missing, the sender is no browser.
 pub fn is_own(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_SITE) {
         return matches!(
@@ -68,8 +68,10 @@ pub fn has_own_origin(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
             .is_some_and(|origin| own_origins.contains_origin(origin))
 }
 
-/// Whether it may acknowledge what it reads with our cookie: no page of another origin can be seen
-/// behind it.
+/// Whether it may acknowledge the events that it reads with our cookie: nothing shows that a page of
+/// another origin sent it. See [`Authenticated::acknowledges`][acknowledges].
+///
+/// [acknowledges]: crate::http::extract::auth::Authenticated::acknowledges
 ///
 /// Where browsers say what they fetch for, other sites' requests are turned away before this
 /// ([`refuse_other_sites`]). Where they do not, as over plain http off loopback, a page on another

@@ -125,7 +125,7 @@ impl Room {
         }
     }
 
-    /// Called when the machine made a job fail. If the disk is full, it makes room for the job from
+    /// Called when a job failed because the disk could not be written. If the disk is full, it makes room for the job from
     /// the reserve, as far as the job's priority allows. Returns whether to try the job again.
     pub fn make(&mut self, priority: Priority) -> bool {
         // If there is room, the job failed for another reason.
