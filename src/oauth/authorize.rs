@@ -19,7 +19,7 @@ use crate::{
         app::{self, App},
         app_grant::{self, Grant},
         audit,
-        authorization_code::{self, AuthorizationCode},
+        authorization_code::{self, AuthorizationCode, CodeState},
     },
 };
 
@@ -125,10 +125,8 @@ impl Request {
             res,
             redirect_uri: self.asking.given.clone(),
             challenge: self.challenge.clone(),
-            grant: joins,
             expires_at: due.plus(CODE),
-            used: false,
-            began: false,
+            state: CodeState::Unused { joins },
         }
     }
 

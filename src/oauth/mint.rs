@@ -36,14 +36,27 @@ pub struct Minted {
     pub scope: Scopes,
     /// When the access token expires.
     pub expires_at: Timestamp,
-    /// Whether a refresh token goes with it.
-    pub refreshable: bool,
-    /// The client by which the app acts, if it has one.
+    /// The client that is in use by this, if the grant has one.
     pub client: Option<ClientId>,
-    /// The derived secrets, if they replace the mint's own.
-    pub derived: Option<Pair>,
-    /// The refresh that was carried out, if it was one.
-    pub refreshed: Option<Refreshed>,
+    /// The secrets that were issued.
+    pub secrets: Secrets,
+}
+
+/// The secrets that a transaction issued.
+#[derive(Debug)]
+pub enum Secrets {
+    /// The mint's access token alone.
+    Access,
+    /// The mint's access and refresh token.
+    Pair,
+    /// The pair that a refresh token is exchanged for.
+    Derived {
+        /// The pair.
+        pair: Pair,
+        /// The refresh that was carried out. `None`: it was carried out before, and the pair is
+        /// issued again.
+        refreshed: Option<Refreshed>,
+    },
 }
 
 /// The outcome of a transaction that commits even when it refuses, because it records something.
@@ -158,10 +171,8 @@ impl Mint {
         Ok(Minted {
             scope,
             expires_at,
-            refreshable: false,
             client: None,
-            derived: None,
-            refreshed: None,
+            secrets: Secrets::Access,
         })
     }
 
@@ -185,8 +196,8 @@ impl Mint {
         token::issue_refresh(tx, &new, limit_at, self.at.now)?;
         app_grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted {
-            refreshable: true,
             client: grant.client,
+            secrets: Secrets::Pair,
             ..self.access(tx, grant.id, scope, Some(limit_at))?
         })
     }

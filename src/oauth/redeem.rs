@@ -9,14 +9,16 @@ use super::{
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::EndReason,
+    model::{EndReason, GrantId},
     secret::SecretHash,
     session::{Core, lifecycle},
     store::{
         Write,
         app::App,
         app_grant::{self, Grant, NewGrant},
-        audit, authorization_code, token,
+        audit,
+        authorization_code::{self, CodeState},
+        token,
     },
 };
 
@@ -52,11 +54,6 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     let code = authorization_code::find(tx, by.code)?
         .filter(|code| code.app == app.id)
         .ok_or_else(invalid_grant)?;
-    let joined = code
-        .grant
-        .map(|id| app_grant::get(tx, id))
-        .transpose()?
-        .flatten();
     let subject = |grant: &Grant| Subject {
         session: grant.session,
         client: grant.client,
@@ -67,33 +64,27 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     if code.redirect_uri != by.redirect_uri || code.challenge != by.challenge {
         return Err(invalid_grant());
     }
-    if code.used {
-        if let Some(grant) = joined {
-            let ends = code.began || token::is_of_code(tx, by.code)?;
-            if ends {
-                mint.report_reuse(tx, app, &grant)?;
-            }
-            if code.began {
-                lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.at.now)?;
-            } else {
-                lifecycle::end_tokens_of_code(tx, grant.id, by.code, mint.at.now)?;
-            }
+    let joins = match code.state {
+        CodeState::Unused { joins } => joins,
+        CodeState::Used { grant, created } => {
+            end_reused(tx, app, mint, by.code, grant, created)?;
+            // An error would roll back what was recorded, so the transaction succeeds with a
+            // refusal.
+            return Ok(Err(invalid_grant()));
         }
-        // An error would roll back what was recorded, so the transaction succeeds with a refusal.
-        return Ok(Err(invalid_grant()));
-    }
+    };
     if mint.at.due >= code.expires_at {
         return Err(invalid_grant());
     }
     let again = mint.at.due.plus(GRANT_LIFE);
-    let (grant, limit_at, stood) = match (code.grant, joined) {
+    let (grant, limit_at, stood) = match joins {
         // The session was not asked again, so the grant keeps its old limit.
-        (Some(_), joined) => {
-            let grant = joined.ok_or_else(invalid_grant)?;
+        Some(joined) => {
+            let grant = app_grant::get(tx, joined)?.ok_or_else(invalid_grant)?;
             let limit_at = grant.limit_at.ok_or_else(invalid_grant)?;
             (grant, limit_at, true)
         }
-        (None, _) => match standing(tx, app, &code)? {
+        None => match standing(tx, app, &code)? {
             Some(grant) => {
                 mint.prolong(tx, &grant, Some(again))?;
                 app_grant::consent_again(tx, grant.id, again)?;
@@ -117,4 +108,27 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     let minted = mint.pair(tx, &grant, code.scope, code.scope, limit_at)?;
     mint.descend_from(tx, by.code)?;
     Ok(Ok(minted))
+}
+
+/// Ends what a used code issued when it comes back with everything right: its tokens, and the grant
+/// if the code created it. Tells the session's devices, if anything was left to end.
+fn end_reused(
+    tx: &Write,
+    app: &App,
+    mint: &Mint,
+    code: SecretHash,
+    grant: GrantId,
+    created: bool,
+) -> Result<()> {
+    let Some(grant) = app_grant::get(tx, grant)? else {
+        return Ok(());
+    };
+    if created || token::is_of_code(tx, code)? {
+        mint.report_reuse(tx, app, &grant)?;
+    }
+    if created {
+        lifecycle::end_grant(tx, grant.id, EndReason::Revoked, mint.at.now)
+    } else {
+        lifecycle::end_tokens_of_code(tx, grant.id, code, mint.at.now)
+    }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     invalid_grant,
-    mint::{Mint, Minted},
+    mint::{Mint, Minted, Secrets},
     tokens::{self, Issued, TokenRequest},
 };
 use crate::{
@@ -147,8 +147,10 @@ impl Exchange<'_> {
             .code
             .map_or(Ok(()), |code| mint.descend_from(tx, code))?;
         Ok(Minted {
-            derived: Some(pair),
-            refreshed: Some(refreshed),
+            secrets: Secrets::Derived {
+                pair,
+                refreshed: Some(refreshed),
+            },
             ..minted
         })
     }
@@ -164,29 +166,25 @@ impl Exchange<'_> {
             .ok_or_else(invalid_grant)?;
         let known = token::find(tx, access)?;
         let scope = known.as_ref().map_or(scope, |access| access.scope);
-        let minted = match known.filter(|access| access.is_active(mint.at.due)) {
-            Some(access) => Minted {
-                scope,
-                expires_at: access.expires_at,
-                refreshable: true,
-                client: grant.client,
-                derived: None,
-                refreshed: None,
-            },
+        let expires_at = match known.filter(|access| access.is_active(mint.at.due)) {
+            Some(access) => access.expires_at,
             None => {
                 let mint = mint.deriving(&pair, self.hash);
                 let minted = mint.access(tx, grant.id, scope, Some(next.limit_at))?;
                 self.token
                     .code
                     .map_or(Ok(()), |code| mint.descend_from(tx, code))?;
-                minted
+                minted.expires_at
             }
         };
         Ok(Minted {
-            refreshable: true,
+            scope,
+            expires_at,
             client: grant.client,
-            derived: Some(pair),
-            ..minted
+            secrets: Secrets::Derived {
+                pair,
+                refreshed: None,
+            },
         })
     }
 

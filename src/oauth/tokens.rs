@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Credentials, invalid_client, known,
-    mint::{Decision, Mint},
+    mint::{Decision, Mint, Secrets},
 };
 use crate::{
     error::Result,
@@ -88,15 +88,19 @@ pub(super) async fn issue(
     if let Some(client) = minted.client {
         core.touch(client, Area::of(address), now);
     }
-    if let Some(refreshed) = minted.refreshed {
-        core.refusal_log.note_refresh(refreshed, steady);
-    }
-    let (access, refresh) = minted
-        .derived
-        .map_or((access, refresh), |pair| (pair.access, pair.refresh));
+    let (access, refresh) = match minted.secrets {
+        Secrets::Access => (access, None),
+        Secrets::Pair => (access, Some(refresh)),
+        Secrets::Derived { pair, refreshed } => {
+            if let Some(refreshed) = refreshed {
+                core.refusal_log.note_refresh(refreshed, steady);
+            }
+            (pair.access, Some(pair.refresh))
+        }
+    };
     Ok(Issued {
         access,
-        refresh: minted.refreshable.then_some(refresh),
+        refresh,
         scope: minted.scope,
         expires_in: minted.expires_at.since(due),
     })

@@ -35,15 +35,27 @@ pub struct AuthorizationCode {
     pub redirect_uri: Option<String>,
     /// The PKCE challenge: what the verifier must hash to (RFC 7636 §4.2).
     pub challenge: String,
-    /// Before its use: the grant that it extends, if any. After its use: the grant whose tokens it
-    /// issued.
-    pub grant: Option<GrantId>,
     /// When it expires.
     pub expires_at: Timestamp,
-    /// Whether it was used.
-    pub used: bool,
-    /// Whether its first use created the grant.
-    pub began: bool,
+    /// Whether it was used, and for which grant.
+    pub state: CodeState,
+}
+
+/// Whether a code was used, and for which grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeState {
+    /// It was not used.
+    Unused {
+        /// The grant that it extends. `None`: its use looks for a grant to join, or creates one.
+        joins: Option<GrantId>,
+    },
+    /// It was used.
+    Used {
+        /// The grant whose tokens it issued.
+        grant: GrantId,
+        /// Whether its use created that grant.
+        created: bool,
+    },
 }
 
 impl AuthorizationCode {
@@ -56,20 +68,37 @@ impl AuthorizationCode {
             res: row::res(row)?,
             redirect_uri: row.get("redirect_uri")?,
             challenge: row.get("challenge")?,
-            grant: row.get("grant_id")?,
             expires_at: row.get("expires_at")?,
-            used: row.get::<Option<i64>>("used_at")?.is_some(),
-            began: row.get("began")?,
+            state: CodeState::read(row)?,
         })
     }
 }
 
-/// Stores a new code under the hash of its secret.
+impl CodeState {
+    fn read(row: &Row) -> Result<Self> {
+        Ok(match row.get::<Option<i64>>("used_at")? {
+            None => Self::Unused {
+                joins: row.get("grant_id")?,
+            },
+            Some(_) => Self::Used {
+                grant: row.get("grant_id")?,
+                created: row.get("began")?,
+            },
+        })
+    }
+}
+
+/// Stores a code under the hash of its secret.
 pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Result<()> {
     let (scope, res) = (
         code.scope.to_string(),
         code.res.as_ref().map(row::to_json).transpose()?,
     );
+    // A code is stored when it is created, so it was not used.
+    let joins = match code.state {
+        CodeState::Unused { joins } => joins,
+        CodeState::Used { grant, .. } => Some(grant),
+    };
     let texts = [
         HASH,
         scope.len(),
@@ -90,7 +119,7 @@ pub fn insert(tx: &Write, secret: SecretHash, code: &AuthorizationCode) -> Resul
             res,
             code.redirect_uri,
             code.challenge,
-            code.grant,
+            joins,
             code.expires_at,
             code.client,
         ],
@@ -107,18 +136,18 @@ pub fn find(tx: &Read, secret: SecretHash) -> Result<Option<AuthorizationCode>> 
     )
 }
 
-/// Records the use of a code: for which grant, and whether the use created that grant (`began`).
+/// Records the use of a code: for which grant, and whether the use created that grant.
 pub fn note_used(
     tx: &Write,
     secret: SecretHash,
     grant: GrantId,
-    began: bool,
+    created: bool,
     now: Timestamp,
 ) -> Result<()> {
     tx.execute(
         "UPDATE authorization_code SET grant_id = ?2, used_at = ?3, began = ?4
          WHERE secret_hash = ?1",
-        params![secret, grant, now, began],
+        params![secret, grant, now, created],
     )?;
     Ok(())
 }

@@ -18,11 +18,17 @@ pub struct Revocation {
     pub id: RevocationId,
     /// The grant.
     pub grant: GrantId,
-    /// Why it ended.
-    pub reason: EndReason,
-    /// The name of the access token that ended (RFC 7662 §2.2, `jti`). `None`: the whole grant
-    /// ended.
-    pub jti: Option<String>,
+    /// What ended: the grant, or one token of it.
+    pub ended: Revoked,
+}
+
+/// What a revocation ended.
+#[derive(Clone, Debug)]
+pub enum Revoked {
+    /// The grant, for this reason.
+    Grant(EndReason),
+    /// One access token, by its name (RFC 7662 §2.2, `jti`). Its grant goes on.
+    Token(String),
 }
 
 impl Revocation {
@@ -30,8 +36,10 @@ impl Revocation {
         Ok(Self {
             id: row.get("id")?,
             grant: row.get("grant_id")?,
-            reason: row.get("reason")?,
-            jti: row.get("jti")?,
+            ended: match row.get("jti")? {
+                Some(jti) => Revoked::Token(jti),
+                None => Revoked::Grant(row.get("reason")?),
+            },
         })
     }
 }

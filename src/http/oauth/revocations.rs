@@ -23,7 +23,7 @@ use crate::{
         Shown,
         revocations::{self, RevocationItem, RevocationReader},
     },
-    store::revocation::Revocation,
+    store::revocation::{Revocation, Revoked},
 };
 
 /// The query of a stream of revocations.
@@ -137,20 +137,14 @@ impl Stream {
     }
 }
 
-fn frame(revocation: &Revocation) -> String {
-    let Revocation {
-        id,
-        grant,
-        reason,
-        jti,
-    } = revocation;
-    if let Some(jti) = jti {
-        return format!(
+fn frame(Revocation { id, grant, ended }: &Revocation) -> String {
+    match ended {
+        Revoked::Token(jti) => format!(
             "event: token_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"jti\":\"{jti}\"}}\n\n"
-        );
+        ),
+        Revoked::Grant(reason) => format!(
+            "event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n",
+            reason.name()
+        ),
     }
-    format!(
-        "event: grant_ended\nid: {id}\ndata: {{\"grant_id\":{grant},\"reason\":\"{}\"}}\n\n",
-        reason.name()
-    )
 }
