@@ -132,8 +132,7 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
     let counts: Vec<_> = joined.iter().map(|joined| joined.members).collect();
     let share = largest_share(&counts, MAX_MEMBERS);
     let most = (share < i64::MAX).then_some(share);
-    let mut members =
-        visibility.members_of_joined(session.id, EventId(i64::MAX), most, MAX_MEMBERS as usize)?;
+    let mut members = visibility.members_of_joined(session.id, EventId(i64::MAX), most)?;
     let channels = joined.into_iter().map(|joined| {
         let Joined {
             channel,

@@ -198,21 +198,19 @@ impl<'a> Visibility<'a> {
         Ok(joined)
     }
 
-    /// The members of the visible channels that a session is on, each channel's by nick, at most
-    /// `limit`. Only those of channels that the session joined by the event `since` or before, and,
-    /// with `members`, of channels that have no more members than this.
+    /// The members of the visible channels that a session is on, each channel's by nick. Only those
+    /// of channels that the session joined by the event `since` or before, and, with `members`, of
+    /// channels that have no more members than this.
     pub fn members_of_joined(
         &self,
         session: SessionId,
         since: EventId,
         members: Option<i64>,
-        limit: usize,
     ) -> Result<BTreeMap<ChannelId, Vec<Member>>> {
         let selection = Selection {
             within: self.within(),
             since,
             members,
-            limit,
         };
         joined::members(self.tx, session, selection)
     }

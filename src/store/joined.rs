@@ -55,12 +55,9 @@ pub struct Selection<'a> {
     pub since: EventId,
     /// Only those of channels with no more members than this. `None`: whatever their number.
     pub members: Option<i64>,
-    /// No more than this.
-    pub limit: usize,
 }
 
-/// The members of the channels that a session is on, each channel's by nick. If there are more than
-/// the limit, those of the channels that the session joined last are left out.
+/// The members of the channels that a session is on, each channel's by nick.
 pub fn members(
     tx: &Read,
     session: SessionId,
@@ -70,12 +67,14 @@ pub fn members(
         within,
         since,
         members,
-        limit,
     } = selection;
     let mut found = BTreeMap::<_, Vec<_>>::new();
+    // The rows of a channel usually come one after the other.
+    let (mut last, mut of_last) = (ChannelId(0), Vec::new());
+    // They are sorted here, because SQLite would copy all their columns to sort them.
     tx.for_each(
-        "SELECT theirs.channel_id AS channel_id, theirs.session_id AS session_id, nick,
-             theirs.op AS op, theirs.voice AS voice, away IS NOT NULL AS away
+        "SELECT theirs.session_id, nick, theirs.op, theirs.voice, away IS NOT NULL,
+             theirs.channel_id
          FROM membership AS mine
          JOIN membership AS theirs ON theirs.channel_id = mine.channel_id AND theirs.until IS NULL
          JOIN session ON session.id = theirs.session_id
@@ -85,14 +84,25 @@ pub fn members(
                  LIMIT 1 OFFSET ?3) IS NULL)
              AND (CAST(?4 AS TEXT) IS NULL OR EXISTS (
                  SELECT 1 FROM channel WHERE channel.id = mine.channel_id
-                     AND replace(?4, ',' || folded_name || ',', '') <> ?4))
-         ORDER BY mine.since, folded_nick LIMIT ?5",
-        params![session, since, members, within.map(Within::of), limit],
+                     AND replace(?4, ',' || folded_name || ',', '') <> ?4))",
+        params![session, since, members, within.map(Within::of)],
         |row| {
-            let of_channel = found.entry(row.get("channel_id")?).or_default();
-            of_channel.push(Member::read(row)?);
+            let channel = row.get(5)?;
+            if channel != last {
+                found.entry(last).or_default().append(&mut of_last);
+                last = channel;
+            }
+            of_last.push(Member::read(row)?);
             Ok(())
         },
     )?;
+    found.entry(last).or_default().append(&mut of_last);
+    found.retain(|_, members| !members.is_empty());
+    for members in found.values_mut() {
+        members.sort_by_cached_key(|member| member.nick.folded());
+    }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,14 +35,15 @@ pub struct Member {
 }
 
 impl Member {
-    /// Reads a row with these columns.
+    /// Reads a row that begins with the columns of [`MEMBER`]. They are found by their positions,
+    /// because a channel may have thousands of rows.
     pub(super) fn read(row: &Row) -> Result<Self> {
         Ok(Self {
-            session: row.get("session_id")?,
-            nick: row.get("nick")?,
-            op: row.get("op")?,
-            voice: row.get("voice")?,
-            away: row.get("away")?,
+            session: row.get(0)?,
+            nick: row.get(1)?,
+            op: row.get(2)?,
+            voice: row.get(3)?,
+            away: row.get(4)?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Looking up channels and sessions: NAMES, LIST, WHO, WHOIS.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use crate::{
     chat::commands::replies::{ANSWER_BYTES, Replies},
@@ -84,30 +84,27 @@ fn most_names(replies: &Replies) -> usize {
     replies.room() / 2 + 1
 }
 
-/// The names of the session's own channels, as many as there is room for. The channels whose
-/// members fill the answer are known by their numbers of members.
+/// The names of the session's own channels, as many as there is room for. The members of those that
+/// have room for all their members are read at once.
 fn names_of_joined(visibility: &Visibility, me: &Session, replies: &mut Replies) -> Result<()> {
-    let most = most_names(replies);
-    let mut before = 0;
-    let mut joined = visibility.joined(me.id)?;
-    joined.retain(|joined| {
-        let has_room = before < most;
-        before += usize::try_from(joined.members).unwrap_or(usize::MAX);
-        has_room
+    let joined = visibility.joined(me.id)?;
+    let mut room = i64::try_from(most_names(replies)).unwrap_or(i64::MAX);
+    let whole = joined.iter().take_while(|joined| {
+        room = room.saturating_sub(joined.members);
+        room >= 0
     });
-    let Some(last) = joined.last() else {
-        return Ok(());
+    let mut members = match whole.last() {
+        Some(last) => visibility.members_of_joined(me.id, last.since, None)?,
+        None => BTreeMap::new(),
     };
-    let mut members = visibility.members_of_joined(me.id, last.since, None, most)?;
     for Joined { channel, .. } in &joined {
         if replies.is_truncated() {
             break;
         }
-        list_names(
-            replies,
-            channel,
-            members.remove(&channel.id).unwrap_or_default(),
-        );
+        match members.remove(&channel.id) {
+            Some(members) => list_names(replies, channel, members),
+            None => names_of(visibility.tx, replies, channel)?,
+        }
     }
     Ok(())
 }

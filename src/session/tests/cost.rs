@@ -455,6 +455,11 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         let confined = Visibility::restricted_to(tx, me, &[ChannelName::parse("#c1").unwrap()]);
         confined.page(me, EventId(0), LIMIT).unwrap();
         confined.channels_of(me).unwrap();
+        confined.joined(me).unwrap();
+        confined
+            .members_of_joined(me, EventId(10), Some(5))
+            .unwrap();
+        session::on_channel(tx, channel).unwrap();
         assert!(
             app_grant::res(tx, GrantId(1)).is_err(),
             "there is no such grant"
