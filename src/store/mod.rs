@@ -18,6 +18,7 @@
 mod account;
 pub mod app;
 pub mod app_grant;
+mod app_kind;
 pub mod app_secret;
 pub mod approval;
 pub mod audit;
