@@ -9,7 +9,6 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    account::Priority,
     effect::Observer,
     engine::sqlite::{
         backup, full_disk::RoomView, lock::DatabaseLock, readers::Readers,
@@ -17,6 +16,7 @@ use super::{
     },
     key_file, log,
     transaction::{Read, Write},
+    write_cost::Priority,
     writer::{WriteSlot, Writer, crowded},
 };
 use crate::{
@@ -79,7 +79,7 @@ impl Store {
             match prepare(&transactions, key_file, &heal, now) {
                 Err(error)
                     if error.code == Code::StorageFailed
-                        && transactions.room.make(Priority::Essential) => {}
+                        && transactions.room.make_room(Priority::Essential) => {}
                 prepared => break prepared?,
             }
         };

@@ -15,7 +15,6 @@
 //! [`engine::sqlite`] is SQLite: its connections, its lock, and the room on the disk. `rusqlite` is
 //! named there, and in `migrate` and `restore`, which work on SQLite's files themselves.
 
-mod account;
 pub mod app;
 pub mod app_grant;
 mod app_kind;
@@ -59,13 +58,14 @@ mod transaction;
 pub mod unread;
 pub mod unreadable;
 mod within;
+mod write_cost;
 mod writer;
 
-pub use account::Priority;
 pub use database::Store;
 pub use effect::{Access, AccessClient, AccessSession, Admission, Effect, Observer};
 pub use engine::sqlite::lock::DatabaseLock;
 pub use transaction::{Read, Write};
+pub use write_cost::Priority;
 pub use writer::WriteSlot;
 
 #[cfg(test)]

@@ -16,10 +16,10 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    account::{Account, Counted, Priority},
     effect::Observer,
     engine::sqlite::transactions::Transactions,
     transaction::Write,
+    write_cost::{Counted, Priority, WriteCost},
 };
 use crate::{
     error::{Code, Error, Result},
@@ -48,7 +48,7 @@ const PLACES: Bounds = Bounds {
 
 /// A piece of work, whatever its type.
 trait Job: Send {
-    fn account(&self) -> &Account;
+    fn cost(&self) -> &WriteCost;
     /// Runs the work. Returns whether to keep what it did.
     fn run(&mut self, tx: &Write) -> bool;
     /// Replaces the result with a failure of the whole transaction.
@@ -60,7 +60,7 @@ trait Job: Send {
 
 struct Work<T, F> {
     work: F,
-    account: Account,
+    cost: WriteCost,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
     /// The job's slot, which is free again when the job is answered.
@@ -68,22 +68,22 @@ struct Work<T, F> {
 }
 
 impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
-    fn account(&self) -> &Account {
-        &self.account
+    fn cost(&self) -> &WriteCost {
+        &self.cost
     }
 
     fn run(&mut self, tx: &Write) -> bool {
         self.result = None;
-        self.account.refund();
-        tx.requester.set(self.account.requester);
-        let result = (self.work)(tx).and_then(|done| self.account.charge(tx).map(|()| done));
+        self.cost.refund();
+        tx.requester.set(self.cost.requester);
+        let result = (self.work)(tx).and_then(|done| self.cost.charge(tx).map(|()| done));
         let keep = result.is_ok();
         self.result = Some(result);
         keep
     }
 
     fn fail(&mut self, error: Error) {
-        self.account.refund();
+        self.cost.refund();
         self.result = Some(Err(error));
     }
 
@@ -123,11 +123,11 @@ impl WriteSlot {
             counted,
         } = self;
         let (caller, answer) = oneshot::channel();
-        let account = Account::of_task(counted, priority);
+        let cost = WriteCost::of_task(counted, priority);
         // Without a receiver the job is dropped, and its caller is told.
         let _ = line.send(Box::new(Work {
             work,
-            account,
+            cost,
             result: None,
             caller,
             _place: turn,

@@ -68,12 +68,12 @@ pub fn run(
         };
         match committed {
             Ok(effects) => {
-                jobs.iter().for_each(|job| room.note(job.account()));
+                jobs.iter().for_each(|job| room.note(job.cost()));
                 observe(effects);
             }
             Err(Failure::Jobs) if jobs.len() > 1 => again.extend(jobs.drain(..)),
             // The job was alone, and there is room for it now.
-            Err(_) if failed && room.make(jobs[0].account().priority) => {
+            Err(_) if failed && room.make_room(jobs[0].cost().priority) => {
                 jobs.drain(..).rev().for_each(|job| again.push_front(job));
             }
             Err(Failure::Jobs) => {}
@@ -94,7 +94,7 @@ pub fn run(
 
 /// The job, unless it is refused because the disk is full. In that case it is answered here.
 fn admitted(mut job: Box<dyn Job>, transactions: &Transactions) -> Option<Box<dyn Job>> {
-    let Some(refusal) = transactions.room.refusal(job.account()) else {
+    let Some(refusal) = transactions.room.refusal(job.cost()) else {
         return Some(job);
     };
     job.fail(refusal);

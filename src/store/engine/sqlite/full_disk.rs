@@ -20,7 +20,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::reserve::{self, Reserve};
-use crate::store::account::{Account, Priority};
+use crate::store::write_cost::{Priority, WriteCost};
 use crate::{error::Error, model::Network};
 
 /// The bytes of the reserve that are left to jobs that end something.
@@ -96,11 +96,11 @@ impl Room {
     }
 
     /// The error with which a job must be refused now (`storage_failed`), if it must.
-    pub fn refusal(&self, account: &Account) -> Option<Error> {
-        let refused = match account.priority {
+    pub fn refusal(&self, cost: &WriteCost) -> Option<Error> {
+        let refused = match cost.priority {
             Priority::Essential => false,
             Priority::Entry => {
-                self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(account.network())
+                self.reserve.size() <= FOR_ENDINGS || self.has_entered_enough(cost.network())
             }
             Priority::Record | Priority::Ordinary => true,
         };
@@ -113,28 +113,27 @@ impl Room {
     }
 
     /// Counts what a job that let somebody in has added.
-    pub fn note(&mut self, account: &Account) {
-        let (true, Priority::Entry, Some(network)) =
-            (self.full, account.priority, account.network())
+    pub fn note(&mut self, cost: &WriteCost) {
+        let (true, Priority::Entry, Some(network)) = (self.full, cost.priority, cost.network())
         else {
             return;
         };
         let network = network.widest();
         if self.entered.len() < NETWORKS || self.entered.contains_key(&network) {
-            *self.entered.entry(network).or_default() += account.added;
+            *self.entered.entry(network).or_default() += cost.added;
         }
     }
 
     /// Called when a job failed because the disk could not be written. If the disk is full, it makes room for the job from
     /// the reserve, as far as the job's priority allows. Returns whether to try the job again.
-    pub fn make(&mut self, priority: Priority) -> bool {
+    pub fn make_room(&mut self, priority: Priority) -> bool {
         // If there is room, the job failed for another reason.
         if !matches!(self.reserve.has_room_beside(), Ok(false)) {
             return false;
         }
         let turned = !self.full;
         if turned {
-            self.fill_up("the disk is full");
+            self.mark_full("the disk is full");
         }
         let left = match priority {
             Priority::Essential => 0,
@@ -167,20 +166,22 @@ impl Room {
         };
         match self.reserve.take(beside) {
             Ok(true) if self.full => {
-                self.empty("the disk has room again, and the reserve is complete")
+                self.mark_not_full("the disk has room again, and the reserve is complete")
             }
             Ok(true) => {}
             // Jobs that add something must leave the part for endings untouched.
             Ok(false)
                 if self.full && self.reserve.size() >= FOR_ENDINGS && free(connection) >= FREE =>
             {
-                self.empty("the disk is full, but the database file has free space inside again");
+                self.mark_not_full(
+                    "the disk is full, but the database file has free space inside again",
+                );
             }
             Ok(false)
                 if !self.full
                     && (self.reserve.size() < FOR_ENDINGS || free(connection) < HARDLY_FREE) =>
             {
-                self.fill_up("the disk has no room for the reserve");
+                self.mark_full("the disk has no room for the reserve");
             }
             Ok(false) => {}
             Err(error) if !self.complained => {
@@ -198,7 +199,7 @@ impl Room {
         self.reserve.size() < reserve::SIZE
     }
 
-    fn fill_up(&mut self, why: &str) {
+    fn mark_full(&mut self, why: &str) {
         self.full = true;
         self.show();
         tracing::error!(
@@ -208,7 +209,7 @@ impl Room {
         );
     }
 
-    fn empty(&mut self, why: &str) {
+    fn mark_not_full(&mut self, why: &str) {
         self.full = false;
         self.entered.clear();
         self.show();
@@ -250,10 +251,10 @@ mod tests {
         (dir, room)
     }
 
-    fn of(priority: Priority, network: &str, added: u64) -> Account {
-        let mut account = Account::of_task(Arc::default(), priority);
-        (account.requester, account.added) = (Some(network.parse().unwrap()), added);
-        account
+    fn of(priority: Priority, network: &str, added: u64) -> WriteCost {
+        let mut cost = WriteCost::of_task(Arc::default(), priority);
+        (cost.requester, cost.added) = (Some(network.parse().unwrap()), added);
+        cost
     }
 
     fn is_refused(room: &Room, priority: Priority, network: &str) -> bool {
@@ -293,7 +294,7 @@ mod tests {
             );
             assert!(!is_refused(&room, Priority::Essential, network));
         }
-        room.empty("the disk has room again");
+        room.mark_not_full("the disk has room again");
         room.full = true;
         assert!(!is_refused(&room, Priority::Entry, "2001:db8:1:1::1"));
     }
@@ -302,7 +303,7 @@ mod tests {
     fn where_there_is_room_the_reserve_is_not_given_up() {
         let (_dir, mut room) = full(16);
         for priority in [Priority::Essential, Priority::Entry, Priority::Ordinary] {
-            assert!(!room.make(priority));
+            assert!(!room.make_room(priority));
         }
         assert_eq!(room.reserve.size(), reserve::SIZE);
     }

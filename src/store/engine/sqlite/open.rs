@@ -9,7 +9,7 @@ use super::{
     super::files::{self, private},
     full_disk::Room,
 };
-use crate::store::{account::Priority, migrate};
+use crate::store::{migrate, write_cost::Priority};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
@@ -84,7 +84,7 @@ pub fn close(connection: Connection, path: &Path, room: &mut Room) {
         })
     };
     let mut folded = patience.and_then(|()| fold());
-    while folded.is_err() && room.make(Priority::Essential) {
+    while folded.is_err() && room.make_room(Priority::Essential) {
         folded = fold();
     }
     let closed = connection.close().map_err(|(_, error)| error);

@@ -12,7 +12,7 @@ use super::{super::connection, full_disk::Room, open};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
-    store::account::Priority,
+    store::write_cost::Priority,
 };
 
 /// The writer's connection, and the transaction that it is in.
@@ -32,7 +32,8 @@ impl Transactions {
         loop {
             match open::writer(&path, now) {
                 Err(error)
-                    if error.code == Code::StorageFailed && room.make(Priority::Essential) => {}
+                    if error.code == Code::StorageFailed && room.make_room(Priority::Essential) => {
+                }
                 opened => return Ok(Self::new(opened?, path, room)),
             }
         }

@@ -30,8 +30,8 @@ pub enum Priority {
 /// The counts of bytes per network. It stays empty in subcommands and tests, which have no limit.
 pub type Counted = Arc<OnceLock<Storage>>;
 
-/// The account of one write.
-pub struct Account {
+/// The cost of one write.
+pub struct WriteCost {
     counted: Counted,
     /// Which limits may refuse the write.
     pub priority: Priority,
@@ -42,8 +42,8 @@ pub struct Account {
     charged: Option<Receipt>,
 }
 
-impl Account {
-    /// An account for the address on whose behalf the current task runs.
+impl WriteCost {
+    /// The cost of a write for the address on whose behalf the current task runs.
     pub fn of_task(counted: Counted, priority: Priority) -> Self {
         Self {
             counted,
