@@ -7,8 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    attempts_under_way::UnderWay,
     counts::{Charge, Counts, Refusal, State},
-    flights::Flight,
 };
 
 /// The most attempts that wait for others with the same key. One more is refused.
@@ -48,9 +48,9 @@ impl Counts {
                         charges,
                     });
                 };
-                match state.flights.get(&(charge.map(), charge.key.clone())) {
-                    Some(flight) if Arc::strong_count(&flight.settled) <= WAITING => {
-                        flight.settled.clone().notified_owned()
+                match state.under_way.get(&(charge.map(), charge.key.clone())) {
+                    Some(of_key) if Arc::strong_count(&of_key.settled) <= WAITING => {
+                        of_key.settled.clone().notified_owned()
                     }
                     _ => return Err(state.refuse(charge, wait, now)),
                 }
@@ -86,11 +86,11 @@ impl State {
     fn begin(&mut self, charges: &[Charge]) {
         // Charges that are kept are never given back, so nobody needs to wait for them.
         for charge in charges.iter().filter(|charge| !charge.kept) {
-            let new = || Flight {
+            let new = || UnderWay {
                 attempts: 0,
                 settled: Arc::default(),
             };
-            self.flights
+            self.under_way
                 .entry((charge.map(), charge.key.clone()))
                 .or_insert_with(new)
                 .attempts += 1;
@@ -100,13 +100,13 @@ impl State {
     fn end(&mut self, charges: &[Charge]) {
         for charge in charges.iter().filter(|charge| !charge.kept) {
             let of = (charge.map(), charge.key.clone());
-            let Some(flight) = self.flights.get_mut(&of) else {
+            let Some(of_key) = self.under_way.get_mut(&of) else {
                 continue;
             };
-            flight.attempts -= 1;
-            flight.settled.notify_waiters();
-            if flight.attempts == 0 {
-                self.flights.remove(&of);
+            of_key.attempts -= 1;
+            of_key.settled.notify_waiters();
+            if of_key.attempts == 0 {
+                self.under_way.remove(&of);
             }
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         assert!(look(other.as_mut()).is_none(), "one is under way");
         drop(passed);
         assert_eq!(look(other.as_mut()).unwrap().err().unwrap().seconds, 30);
-        assert!(counts.lock().flights.is_empty());
+        assert!(counts.lock().under_way.is_empty());
     }
 
     #[tokio::test]

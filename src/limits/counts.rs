@@ -10,8 +10,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Rate,
+    attempts_under_way::AttemptsUnderWay,
     buckets::{Buckets, nanoseconds, seconds},
-    flights::Flights,
 };
 use crate::{
     audit::Limit,
@@ -130,7 +130,7 @@ pub(super) struct State {
     /// forgotten.
     maps: Vec<Buckets<String>>,
     /// The attempts whose outcome is not known yet.
-    pub(super) flights: Flights,
+    pub(super) under_way: AttemptsUnderWay,
 }
 
 impl fmt::Debug for Counts {

@@ -9,27 +9,27 @@
 //!   memory of the process.
 //! - [`fair`] shares what is scarce on this machine among networks. [`payer()`] is the network on
 //!   whose behalf a task runs, and [`requester()`] is its address.
-//! - [`Tally`] bounds how many lines about the same thing are logged.
+//! - [`LogTally`] bounds how many lines about the same thing are logged.
 //!
 //! [`Counts`] and [`Throttle`] give each key a burst that refills at a steady rate (the generic
 //! cell rate algorithm), in bounded memory.
 
 mod attempt;
+mod attempts_under_way;
 mod buckets;
 mod counts;
 pub mod fair;
-mod flights;
+mod log_tally;
 mod payer;
 mod rates;
 mod storage;
-mod tally;
 mod throttle;
 mod windows;
 
 pub use attempt::Attempt;
 pub use counts::{Charge, Counts, Refusal};
+pub use log_tally::{Bounds, LogTally, Untold};
 pub use payer::{on_behalf_of, payer, requester, step_for};
 pub use rates::Rate;
 pub use storage::{Author, Receipt, Refused, Storage};
-pub use tally::{Bounds, Tally, Untold};
 pub use throttle::{Throttle, Wait};

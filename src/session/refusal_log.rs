@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     audit::{Action, Subject},
-    limits::{Bounds, Tally},
+    limits::{Bounds, LogTally},
     model::{ClientId, GrantId, Network, SessionId},
 };
 
@@ -42,11 +42,11 @@ const REFRESHED: Bounds = Bounds {
 /// What was recorded and counted so far.
 pub struct RefusalLog {
     /// Lines of the log, by line and network.
-    pub(super) logged: Tally<(&'static str, String)>,
+    pub(super) logged: LogTally<(&'static str, String)>,
     /// Lines of the audit log, by action and session or network.
-    pub(super) audited: Tally<(Action, About)>,
+    pub(super) audited: LogTally<(Action, About)>,
     /// Refreshes, by grant and network.
-    pub(super) refreshed: Tally<Refreshed>,
+    pub(super) refreshed: LogTally<Refreshed>,
 }
 
 /// A grant whose tokens were refreshed, and the network the request came from. A refresh from
@@ -100,9 +100,9 @@ impl Refreshed {
 impl Default for RefusalLog {
     fn default() -> Self {
         Self {
-            logged: Tally::new(LOGGED),
-            audited: Tally::new(AUDITED),
-            refreshed: Tally::new(REFRESHED),
+            logged: LogTally::new(LOGGED),
+            audited: LogTally::new(AUDITED),
+            refreshed: LogTally::new(REFRESHED),
         }
     }
 }

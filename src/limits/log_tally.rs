@@ -22,7 +22,7 @@ pub struct Bounds {
 }
 
 /// What happened, by key.
-pub struct Tally<K> {
+pub struct LogTally<K> {
     bounds: Bounds,
     /// Never held over an await.
     windows: Mutex<Windows<K>>,
@@ -69,7 +69,7 @@ pub struct Untold<K> {
     pub count: u64,
 }
 
-impl<K: Eq + Hash> Tally<K> {
+impl<K: Eq + Hash> LogTally<K> {
     /// A tally in which nothing has happened yet.
     pub fn new(bounds: Bounds) -> Self {
         let windows = Windows {
@@ -99,7 +99,7 @@ impl<K: Eq + Hash> Tally<K> {
         self.lock().of(key, &self.bounds, now).0.untold += count;
     }
 
-    /// Whether [`Tally::note`] would return `true`.
+    /// Whether [`LogTally::note`] would return `true`.
     pub fn would_tell(&self, key: &K) -> bool {
         let Self { bounds, .. } = self;
         let windows = self.lock();
@@ -163,7 +163,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn told(tally: &Tally<u8>, key: u8, times: usize, seconds: u64) -> usize {
+    fn told(tally: &LogTally<u8>, key: u8, times: usize, seconds: u64) -> usize {
         let tells = |_: &usize| {
             let expected = tally.would_tell(&key);
             let told = tally.note(key, at(seconds));
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn so_many_are_told_and_the_rest_is_counted_until_the_window_is_over() {
-        let tally = Tally::new(BOUNDS);
+        let tally = LogTally::new(BOUNDS);
         assert_eq!(told(&tally, 1, 3, 0), 3);
         assert_eq!(tally.due(at(1000)), [], "nothing is left to tell");
         assert_eq!(told(&tally, 1, 10, 1000), 3);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_told_is_counted() {
-        let tally = Tally::new(BOUNDS);
+        let tally = LogTally::new(BOUNDS);
         assert!(tally.note(1, at(0)));
         tally.count(Some(1), 1, at(0));
         tally.count(None, 5, at(30));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn further_keys_are_told_of_together() {
-        let tally = Tally::new(BOUNDS);
+        let tally = LogTally::new(BOUNDS);
         assert_eq!((told(&tally, 1, 5, 0), told(&tally, 2, 5, 0)), (3, 3));
         assert_eq!(
             (
