@@ -8,13 +8,13 @@ use crate::{
     error::{Code, Error},
     http::{
         api::{
-            audit, channels, clients, event_stream, grants, keys, messages, service, session,
-            socket,
+            audit, channels, clients, event_stream, grants, keys, login, messages, service,
+            session, socket,
         },
         description::Description,
         extract::body::nothing_here,
         oauth::{authorize, device, metadata, revocations, tokens, userinfo},
-        pages::{assets, device as device_page, login, login_qr_code},
+        pages::{assets, device as device_page, login as login_page, login_qr_code},
         state::ServerState,
     },
 };
@@ -32,7 +32,7 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         // Sessions and their clients.
         .routes(routes!(session::create, session::snapshot, session::end))
         .routes(routes!(login::login_api))
-        .routes(routes!(login::page, login::login))
+        .routes(routes!(login_page::page, login_page::login))
         .routes(routes!(login_qr_code::code))
         .routes(routes!(session::logout))
         .routes(routes!(session::logout_api))

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod event_stream;
 pub mod grants;
 pub mod keys;
+pub mod login;
 pub mod messages;
 pub mod service;
 pub mod session;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{MessageBody, json};
 use crate::{
     error::{Code, Result},
-    http::{api::session::NewSession, pages::login::LoginBody},
+    http::api::{login::LoginBody, session::NewSession},
 };
 
 /// What a field is, and whether it has to be there.
