@@ -1,23 +1,23 @@
 //! Login: rejoining a session from another client, or renewing the client one has.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     core::Core, create::AdmittedClient, devices::insert as insert_client, lifecycle,
-    live_check::require_live, live_client::LiveClient, notice::notice, password_guesses::asker_of,
-    visibility::Visibility,
+    live_check::require_live, live_client::LiveClient, notice::announce,
+    password_guesses::asker_of, visibility::Visibility,
 };
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Extra, Result},
     model::{
-        AddressFamily, Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Moment,
-        Nick, Password, SessionId, Timestamp,
+        Arrival, Caller, ClientId, ClientView, EndReason, HashedPassword, Moment, Nick, Password,
+        Timestamp,
     },
     password::Verdict,
     secret::Secret,
     store::{
-        Priority, Read, Write, audit,
+        Priority, Write, audit,
         client::{self, NewClient},
         session::{self, Session},
     },
@@ -298,73 +298,6 @@ fn admit(
         lifecycle::end_client(tx, session.id, id, EndReason::Removed, None, now)?;
     }
     Ok(client)
-}
-
-/// Admits the client of a grant, as one more device of the session. It fails with
-/// `too_many_clients` if the session has `max` devices.
-pub fn admit_granted(
-    tx: &Write,
-    session: SessionId,
-    new: &NewClient,
-    max: usize,
-    now: Timestamp,
-) -> Result<ClientId> {
-    require_place(tx, session, 0, max)?;
-    announce(
-        tx,
-        &session::get(tx, session)?,
-        "An app joined this session",
-        new,
-        now,
-    )?;
-    insert_client(tx, session, new, now)
-}
-
-/// Tells the session's devices that an app was let in. The app is no device itself.
-pub fn announce_app(tx: &Write, session: SessionId, name: &str, now: Timestamp) -> Result<()> {
-    let text = format!("An app was let in that can see who you are: {name}.");
-    notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
-}
-
-/// Tells the session's devices that an app's token or code was used a second time, which means that
-/// two parties have it.
-pub fn tell_of_theft(
-    tx: &Write,
-    session: SessionId,
-    name: &str,
-    address: IpAddr,
-    now: Timestamp,
-) -> Result<()> {
-    let family = AddressFamily::of(address).name();
-    let text = format!(
-        "Someone else may have had access to this session through the app {name}: its code or token \
-         was used a second time, from an {family} address. That access was revoked. Let the app in \
-         again if you still want it."
-    );
-    notice(tx, &session::get(tx, session)?, text, None, now).map(drop)
-}
-
-/// Fails with `too_many_clients` if a session has `max` devices, counting `coming` devices that are
-/// approved but not there yet.
-pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
-    if client::live_of(tx, session)?.len() + coming < max {
-        return Ok(());
-    }
-    let detail = format!("the session already has {max} clients: one must leave first");
-    Err(Error::new(Code::TooManyClients, detail))
-}
-
-/// Tells the session's clients of a new one. The new client's own queue begins after this event.
-fn announce(
-    tx: &Write,
-    session: &Session,
-    what: &str,
-    new: &NewClient,
-    now: Timestamp,
-) -> Result<()> {
-    let family = AddressFamily::of(new.address).name();
-    let text = format!("{what}: {}, from an {family} address.", new.name);
-    notice(tx, session, text, None, now).map(drop)
 }
 
 /// The `already_in_session` error: the request's cookie belongs to a live client of another

@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod admin;
+mod app_access;
 pub mod audience;
 mod authenticate;
 mod callers;
@@ -34,14 +35,13 @@ mod tests;
 
 pub use self::core::Core;
 pub(crate) use self::core::write_in_slot;
+pub use app_access::{admit_granted, announce_app, require_place, tell_of_theft};
 pub use authenticate::{invalid_token, unauthenticated};
 pub use create::{AdmittedClient, insert as insert_session};
 pub use devices::{insert as insert_client, no_such_client};
 pub use limits::Limits;
 pub use live_check::require_live;
 pub use live_client::LiveClient;
-pub use login::{
-    Login, admit_granted, already_in_session, announce_app, require_place, tell_of_theft,
-};
+pub use login::{Login, already_in_session};
 pub use notice::notice;
 pub use visibility::Visibility;

@@ -2,9 +2,10 @@
 
 use crate::{
     error::Result,
-    model::{EventId, SERVER_NAME, Timestamp},
+    model::{AddressFamily, EventId, SERVER_NAME, Timestamp},
     store::{
         Write,
+        client::NewClient,
         log::{self, NewEvent, Origin},
         session::Session,
     },
@@ -29,4 +30,17 @@ pub fn notice(
         message: None,
     };
     log::append(tx, event, &[session.id.into()])
+}
+
+/// Tells the session's clients of a new one. The new client's own queue begins after this event.
+pub(super) fn announce(
+    tx: &Write,
+    session: &Session,
+    what: &str,
+    new: &NewClient,
+    now: Timestamp,
+) -> Result<()> {
+    let family = AddressFamily::of(new.address).name();
+    let text = format!("{what}: {}, from an {family} address.", new.name);
+    notice(tx, session, text, None, now).map(drop)
 }
