@@ -187,7 +187,9 @@ fn files_are_short_enough_to_read() {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let lines = text.split("#[cfg(test)]").next().unwrap().lines().count();
+            // Not at any `cfg(test)`: one may stand at the top, where a module is declared.
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines = code.lines().count();
             assert!(lines <= most, "{} has {lines} lines", path.display());
         }
     }
