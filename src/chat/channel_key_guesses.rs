@@ -91,9 +91,9 @@ impl Chat {
         if !guess.known {
             charges.push(Charge::new(Limit::Channel, guess.channel.0));
         }
-        let unused = self.core.tries.is_unused(&own, arrival.steady);
-        match self.core.tries.charge(&charges, arrival.steady) {
-            Ok(()) if guess.right => self.core.tries.refund(&charges),
+        let unused = self.core.rate_limits.is_unused(&own, arrival.steady);
+        match self.core.rate_limits.charge(&charges, arrival.steady) {
+            Ok(()) if guess.right => self.core.rate_limits.refund(&charges),
             Ok(()) => {
                 self.core
                     .record_refusal(Action::ChannelKeyRefused, subject, arrival)
@@ -104,7 +104,7 @@ impl Chat {
             Err(refusal) => {
                 if refusal.limit == Limit::ChannelKeys && unused {
                     // This session has now guessed wrong.
-                    self.core.tries.note(&[own], arrival.steady);
+                    self.core.rate_limits.note(&[own], arrival.steady);
                 }
                 if refusal.first {
                     self.core.throttled(refusal.limit, subject, arrival).await;

@@ -172,7 +172,7 @@ impl Config {
             max_clients: self.max_clients.into(),
             max_channels: self.max_channels.into(),
             channel_history: self.channel_history == Switch::On,
-            tries: self.login_limit == Switch::On,
+            rate_limited: self.login_limit == Switch::On,
             max_sessions: (self.login_limit == Switch::On).then_some(MAX_SESSIONS),
             client_idle: self.client_idle,
             client_lifetime: self.client_lifetime,

@@ -12,14 +12,14 @@ use crate::store::{
 };
 
 /// The way to a database. Only one process has the database open at a time.
-pub enum Access {
+pub enum DatabaseAccess {
     /// A server is running, and this is a connection to its control socket.
     Running(UnixStream),
     /// No server is running, and this process holds the lock.
     Locked(DatabaseLock),
 }
 
-impl Access {
+impl DatabaseAccess {
     /// Connects to the running server, or takes the lock. Waits up to [`LOCK_PATIENCE`] for other
     /// subcommands, and for a server that is starting or stopping.
     ///

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::access::Access;
+use super::access::DatabaseAccess;
 use crate::{
     config::Config,
     model::Timestamp,
@@ -25,9 +25,9 @@ pub async fn restore(
     force: bool,
     now: Timestamp,
 ) -> Result<String, String> {
-    let lock = match Access::to(&config.database, "restore").await? {
-        Access::Running(_) => return Err(SERVER_IS_RUNNING.into()),
-        Access::Locked(lock) => lock,
+    let lock = match DatabaseAccess::to(&config.database, "restore").await? {
+        DatabaseAccess::Running(_) => return Err(SERVER_IS_RUNNING.into()),
+        DatabaseAccess::Locked(lock) => lock,
     };
     let (file, limits, as_json) = (file.to_owned(), config.limits(), config.json);
     let restored = tokio::task::spawn_blocking(move || {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    access::Access,
+    access::DatabaseAccess,
     answer::answer,
     protocol::{Answer, Question, write_line},
     restore,
@@ -96,9 +96,9 @@ impl Executor {
                 config.database.display()
             ));
         }
-        let lock = match Access::to(&config.database, name).await? {
-            Access::Running(stream) => return Ok(Self::Running(BufReader::new(stream))),
-            Access::Locked(lock) => lock,
+        let lock = match DatabaseAccess::to(&config.database, name).await? {
+            DatabaseAccess::Running(stream) => return Ok(Self::Running(BufReader::new(stream))),
+            DatabaseAccess::Locked(lock) => lock,
         };
         let hasher = Hasher::start(1).map_err(|error| error.detail)?;
         let settings = Settings {

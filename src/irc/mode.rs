@@ -18,13 +18,13 @@ pub struct Modes {
 pub enum Flag {
     /// `i`: only invited sessions may join.
     InviteOnly,
-    /// `m`: only operators and voiced members may speak.
+    /// `m`: only ops and voiced members may speak.
     Moderated,
     /// `n`: only members may speak.
     NoExternal,
     /// `s`: the channel is hidden from sessions that are not on it.
     Secret,
-    /// `t`: only operators may set the topic.
+    /// `t`: only ops may set the topic.
     TopicLocked,
     /// `H`: members may also read what was said before they joined, while the flag was set.
     History,

@@ -153,7 +153,7 @@ pub async fn approve(
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
     core.write_as(caller, Priority::Ordinary, move |tx| {
-        let app = require_live(tx, &request)?;
+        let app = require_live_app(tx, &request)?;
         let code = request.code(caller, res.clone(), None, due);
         if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
             approval::require_place(tx, caller.session, max, due)?;
@@ -174,7 +174,7 @@ pub async fn deny(
 ) -> Result<()> {
     let caller = live.caller;
     let subject = request.subject(caller);
-    core.read_as(caller, move |tx| require_live(tx, &request).map(drop))
+    core.read_as(caller, move |tx| require_live_app(tx, &request).map(drop))
         .await?;
     core.record_refusal(Action::ConsentDenied, subject, arrival)
         .await
@@ -193,7 +193,7 @@ pub async fn silently(
     let secret = Secret::generate_as(Kind::Code)?;
     let hash = secret.hash();
     core.write_as(caller, Priority::Ordinary, move |tx| {
-        let app = require_live(tx, &request)?;
+        let app = require_live_app(tx, &request)?;
         let given = app_grant::given(tx, caller.session, app.id)?;
         let covering = |grant: &Grant| {
             request.asking.is_assured(&app)
@@ -214,7 +214,7 @@ pub async fn silently(
 }
 
 /// The app as it is now. It may have been removed while the page was open.
-fn require_live(tx: &Read, request: &Request) -> Result<App> {
+fn require_live_app(tx: &Read, request: &Request) -> Result<App> {
     let app = app::get(tx, request.asking.app.id)?;
     if app.ended_at.is_some() {
         return Err(Error::new(Code::InvalidClient, "the app was removed"));

@@ -123,7 +123,7 @@ fn insert(
     hashes: &[UserCodeHash],
     Moment { now, due }: Moment,
 ) -> Result<bool> {
-    if app::get(tx, new.app)?.over(due) {
+    if app::get(tx, new.app)?.is_ended_or_due(due) {
         return Err(invalid_client());
     }
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
@@ -250,7 +250,7 @@ fn pending(tx: &Read, code: &[UserCodeHash], due: Timestamp) -> Result<(DeviceCo
         .filter(|code| code.decision.is_none() && due < code.expires_at)
         .ok_or_else(no_such_code)?;
     let app = app::get(tx, found.app)?;
-    if app.over(due) {
+    if app.is_ended_or_due(due) {
         Err(no_such_code())
     } else {
         Ok((found, app))

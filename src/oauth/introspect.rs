@@ -73,7 +73,8 @@ pub async fn introspect(
         )))
     });
     // An expired client may not call, even if maintenance has not ended it yet.
-    let calls = |client: &Option<ClientId>| client.is_none_or(|client| !core.is_over(client, at));
+    let calls =
+        |client: &Option<ClientId>| client.is_none_or(|client| !core.is_ended_or_due(client, at));
     let Some((_, unsettled, found)) = found.await?.filter(|(client, ..)| calls(client)) else {
         return Ok(None);
     };

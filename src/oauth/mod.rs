@@ -106,7 +106,8 @@ pub async fn may_succeed(
         Proof::Token(_) => return Ok(true),
     };
     let look = move |tx: &Read| {
-        let Some((app, secret)) = find(tx, &credentials, due)?.filter(|(app, _)| !app.over(due))
+        let Some((app, secret)) =
+            find(tx, &credentials, due)?.filter(|(app, _)| !app.is_ended_or_due(due))
         else {
             return Ok(false);
         };
@@ -141,7 +142,7 @@ pub async fn authenticate(
         .await?;
     found
         .map(|(app, _)| app)
-        .filter(|app| !app.over(due))
+        .filter(|app| !app.is_ended_or_due(due))
         .ok_or_else(invalid_client)
 }
 

@@ -55,7 +55,7 @@ impl Proof {
             }
         };
         match app {
-            app if app.over(due) => Err(invalid_client()),
+            app if app.is_ended_or_due(due) => Err(invalid_client()),
             app if app.is_public() => Ok(Holder::Public),
             app => Ok(Holder::App(Box::new(app))),
         }

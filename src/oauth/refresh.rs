@@ -33,7 +33,7 @@ pub async fn issue(
     presented: &str,
     scope: Option<Scopes>,
 ) -> Result<Issued> {
-    let (keys, told, presented) = (
+    let (keys, record_limits, presented) = (
         core.keys.ring(),
         core.refusal_log.clone(),
         presented.to_owned(),
@@ -49,13 +49,13 @@ pub async fn issue(
         // The app has this token, so its parent is settled. An error would roll this note back.
         // From here on, the transaction succeeds with a refusal.
         token::settle_parent(tx, hash, mint.at.now)?;
-        let (keys, told, presented) = (&*keys, &*told, presented.as_str());
+        let (keys, record_limits, presented) = (&*keys, &*record_limits, presented.as_str());
         let exchange = Exchange {
             tx,
             app,
             mint,
             keys,
-            told,
+            record_limits,
             presented,
             hash,
             grant: &grant,
@@ -75,7 +75,7 @@ struct Exchange<'a> {
     app: &'a App,
     mint: &'a Mint,
     keys: &'a KeyRing,
-    told: &'a RefusalLog,
+    record_limits: &'a RefusalLog,
     presented: &'a str,
     hash: SecretHash,
     grant: &'a Grant,
@@ -133,7 +133,7 @@ impl Exchange<'_> {
         )?;
         // The log limits how many refreshes it records one by one. Otherwise an app could fill it.
         let refreshed = mint.refreshed(self.app, grant);
-        if self.told.records_refresh(&refreshed) {
+        if self.record_limits.records_refresh(&refreshed) {
             audit::record(
                 tx,
                 Action::GrantRefreshed,

@@ -71,7 +71,7 @@ pub(super) async fn issue(
     let decided = core.store.write_as(Priority::Entry, move |tx| {
         let (app, by) = known(tx, &credentials)?.ok_or_else(invalid_client)?;
         // An error would roll back what was recorded, so the transaction succeeds with a refusal.
-        if app.over(due) {
+        if app.is_ended_or_due(due) {
             app::note_tried(tx, app.id, now)?;
             return Ok(Err(invalid_client()));
         }

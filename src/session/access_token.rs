@@ -8,7 +8,7 @@ use std::sync::{
 use super::live_client::LiveClient;
 use crate::{
     model::{AppId, Granted, SessionId, Timestamp},
-    store::Access,
+    store::TokenAdmission,
 };
 
 /// An access token: what it stands for, and how long it is valid.
@@ -40,8 +40,8 @@ pub struct TokenSession {
 impl Token {
     /// A token that was just issued or loaded. `live` is the client that calls with it, if its grant
     /// has a client.
-    pub(super) fn new(access: &Access, live: Option<Arc<LiveClient>>) -> Self {
-        let &Access {
+    pub(super) fn new(access: &TokenAdmission, live: Option<Arc<LiveClient>>) -> Self {
+        let &TokenAdmission {
             granted,
             app,
             session,

@@ -58,7 +58,7 @@ impl Core {
             .read(move |tx| {
                 let session = named.find(tx)?.id;
                 let overview = session::overview(tx, session)?;
-                Ok((overview, client::live_of(tx, session)?))
+                Ok((overview, client::devices_of(tx, session)?))
             })
             .await?;
         self.note_use(&mut clients);

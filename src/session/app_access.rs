@@ -63,7 +63,7 @@ pub fn tell_of_theft(
 /// Fails with `too_many_clients` if a session has `max` devices, counting `coming` devices that are
 /// approved but not there yet.
 pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
-    if client::live_of(tx, session)?.len() + coming < max {
+    if client::devices_of(tx, session)?.len() + coming < max {
         return Ok(());
     }
     let detail = format!("the session already has {max} clients: one must leave first");

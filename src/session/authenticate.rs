@@ -27,18 +27,23 @@ impl Core {
         Moment { now, due }: Moment,
     ) -> Result<Arc<LiveClient>> {
         if let Some(live) = self.callers.get(secret) {
-            if let Some(reason) = live.over(due, self.limits.client_idle) {
+            if let Some(reason) = live.ended_or_due(due, self.limits.client_idle) {
                 return Err(Error::client_ended(reason));
             }
             live.touch(now);
-            if !live.presented() {
+            if !live.is_presented() {
                 Box::pin(self.note_presented(&live, secret)).await;
             }
             return Ok(live);
         }
         // Live clients never get here. Only the store remembers why a client has left.
         Err(
-            match Box::pin(self.store.read(move |tx| client::end_reason(tx, secret))).await? {
+            match Box::pin(
+                self.store
+                    .read(move |tx| client::reason_in_tombstone(tx, secret)),
+            )
+            .await?
+            {
                 Some(reason) => Error::client_ended(reason),
                 None => unauthenticated(),
             },
@@ -55,7 +60,7 @@ impl Core {
         let is_live = |secret: &SecretHash| {
             self.callers
                 .get(*secret)
-                .is_some_and(|live| live.over(due, idle).is_none())
+                .is_some_and(|live| live.ended_or_due(due, idle).is_none())
         };
         secrets.iter().copied().filter(is_live).collect()
     }
@@ -66,7 +71,7 @@ impl Core {
     pub async fn ended_among(&self, secrets: Vec<SecretHash>) -> Result<Option<SecretHash>> {
         let look = move |tx: &store::Read| {
             for secret in secrets.iter().take(ENDED_AMONG) {
-                if client::end_reason(tx, *secret)?.is_some() {
+                if client::reason_in_tombstone(tx, *secret)?.is_some() {
                     return Ok(Some(*secret));
                 }
             }
@@ -97,7 +102,7 @@ impl Core {
             return Err(invalid_token());
         }
         if let Some(live) = token.live()
-            && let Some(reason) = live.over(due, self.limits.client_idle)
+            && let Some(reason) = live.ended_or_due(due, self.limits.client_idle)
         {
             return Err(live.caller.ended(reason));
         }
@@ -105,10 +110,10 @@ impl Core {
     }
 
     /// Whether a client has ended, or is due to leave.
-    pub fn is_over(&self, client: ClientId, Moment { due, .. }: Moment) -> bool {
+    pub fn is_ended_or_due(&self, client: ClientId, Moment { due, .. }: Moment) -> bool {
         self.callers
             .by_client(client)
-            .is_none_or(|live| live.over(due, self.limits.client_idle).is_some())
+            .is_none_or(|live| live.ended_or_due(due, self.limits.client_idle).is_some())
     }
 
     /// Notes that a client is in use and from where, when it did not make the request itself.
@@ -129,7 +134,7 @@ impl Core {
             .write(move |tx| client::note_presented(tx, client, secret))
             .await
         {
-            Ok(()) => live.present(),
+            Ok(()) => live.mark_presented(),
             // A full disk is logged elsewhere already.
             Err(error) if error.is_want_of_room() => {}
             Err(error) => {

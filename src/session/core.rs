@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::{
-    callers::Callers, limits::Limits, live_check::require_live, live_client::LiveClient,
+    caller_map::CallerMap, limits::Limits, live_check::require_live, live_client::LiveClient,
     op_succession, refusal_log::RefusalLog, server_keys::ServerKeys,
 };
 use crate::{
@@ -30,13 +30,13 @@ pub struct Core {
     /// The database.
     pub(crate) store: Store,
     /// From a presented secret to its caller. Only commits change it.
-    pub(super) callers: Arc<Callers>,
+    pub(super) callers: Arc<CallerMap>,
     /// The threads that hash passwords.
     pub(super) hasher: Hasher,
     /// The server's public host name. It is refused as a password.
     pub host: Option<String>,
     /// The rate limits: attempts, and what may be created.
-    pub tries: Arc<Counts>,
+    pub rate_limits: Arc<Counts>,
     /// How many refusals were logged and audited, and how many were only counted.
     pub(crate) refusal_log: Arc<RefusalLog>,
     /// The server's keys: user codes are hashed with them, and refresh tokens are derived from
@@ -63,7 +63,7 @@ impl Core {
         observe: impl Fn(Vec<Effect>) + Send + 'static,
         now: Timestamp,
     ) -> Result<Self> {
-        let callers = Arc::new(Callers::default());
+        let callers = Arc::new(CallerMap::default());
         let observe = {
             let callers = callers.clone();
             move |effects: Vec<Effect>| {
@@ -82,7 +82,7 @@ impl Core {
             callers,
             hasher,
             host: None,
-            tries: Arc::new(Counts::new(limits.tries)),
+            rate_limits: Arc::new(Counts::new(limits.rate_limited)),
             refusal_log: Arc::default(),
             keys: ServerKeys::new(key_file, ring),
             health: Mutex::default(),

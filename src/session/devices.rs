@@ -23,10 +23,10 @@ use crate::{
 
 impl Core {
     /// The devices of the caller's session, with their latest use.
-    pub async fn clients(&self, live: &LiveClient) -> Result<Vec<ClientView>> {
+    pub async fn devices(&self, live: &LiveClient) -> Result<Vec<ClientView>> {
         let caller = live.caller;
         let mut clients = self
-            .read_as(caller, move |tx| client::live_of(tx, caller.session))
+            .read_as(caller, move |tx| client::devices_of(tx, caller.session))
             .await?;
         self.note_use(&mut clients);
         for client in &mut clients {
@@ -57,7 +57,7 @@ impl Core {
         let caller = live.caller;
         let renamed = self
             .write_as(caller, Priority::Ordinary, move |tx| {
-                let devices = client::live_of(tx, caller.session)?;
+                let devices = client::devices_of(tx, caller.session)?;
                 let device = devices
                     .into_iter()
                     .find(|device| device.id == id)
@@ -107,7 +107,7 @@ impl Core {
     ) -> Result<()> {
         let caller = live.caller;
         self.write_as(caller, Priority::Essential, move |tx| {
-            if !client::live_of(tx, caller.session)?
+            if !client::devices_of(tx, caller.session)?
                 .iter()
                 .any(|client| client.id == id)
             {
@@ -126,7 +126,7 @@ impl Core {
     pub async fn remove_other_clients(&self, live: &LiveClient, now: Timestamp) -> Result<usize> {
         let (caller, device) = (live.caller, live.device());
         self.write_as(caller, Priority::Essential, move |tx| {
-            let devices = client::live_of(tx, caller.session)?;
+            let devices = client::devices_of(tx, caller.session)?;
             // The device that the caller map names may have left meanwhile.
             let last_used = || {
                 devices

@@ -35,7 +35,7 @@ impl Core {
                 .write_as(Priority::Record, move |tx| {
                     for ending in client_lifetime::ending(tx, until, BATCH)? {
                         let session = session::get(tx, ending.session)?;
-                        let alone = client::live_of(tx, ending.session)?.len() == 1;
+                        let alone = client::devices_of(tx, ending.session)?.len() == 1;
                         notice(tx, &session, warning(&session, &ending, alone), None, now)?;
                         client_lifetime::note_warned(tx, ending.client)?;
                     }

@@ -61,7 +61,7 @@ pub fn end_session(
     for channel in channels {
         leave_channel(tx, id, channel, quit, now)?;
     }
-    for device in client::live_of(tx, id)? {
+    for device in client::devices_of(tx, id)? {
         close_client(tx, id, device.id, reason, now)?;
     }
     end_apps_of(tx, id, now)?;
@@ -107,7 +107,7 @@ pub fn end_client(
     now: Timestamp,
 ) -> Result<Option<EventId>> {
     let was_device = close_client(tx, session, client, reason, now)?;
-    if was_device && client::live_of(tx, session)?.is_empty() {
+    if was_device && client::devices_of(tx, session)?.is_empty() {
         end_session(tx, session, reason, message, now).map(Some)
     } else {
         Ok(None)

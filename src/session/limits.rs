@@ -14,7 +14,7 @@ pub struct Limits {
     /// Live sessions from one network, at most. `None`: no limit.
     pub max_sessions: Option<i64>,
     /// Whether rate limits apply at all.
-    pub tries: bool,
+    pub rate_limited: bool,
     /// How long a client may be unused before it leaves.
     pub client_idle: Duration,
     /// How long after its last login a client leaves, whether it is used or not.
@@ -35,7 +35,7 @@ impl Limits {
             max_channels: 100,
             channel_history: false,
             max_sessions: None,
-            tries: false,
+            rate_limited: false,
             client_idle: day,
             client_lifetime: day,
             retention: day,

@@ -18,7 +18,7 @@ use crate::{
     model::{
         Area, Authority, Caller, ClientId, ClientView, EndReason, EventId, Snapshot, Timestamp,
     },
-    store::{Access, Admission, client::Use},
+    store::{Admission, TokenAdmission, client::Use},
 };
 
 /// A live client: who it is, and its use that has not been written to the store yet.
@@ -91,7 +91,7 @@ impl LiveClient {
     /// The same client, calling with an access token.
     pub(super) fn by_token(
         &self,
-        access: &Access,
+        access: &TokenAdmission,
         client_expires_at: Timestamp,
         sponsor: Option<Sponsor>,
     ) -> Self {
@@ -138,7 +138,7 @@ impl LiveClient {
 
     /// Why the client may not call any more: it has ended, or it is due to by `due` although
     /// maintenance has not ended it yet. `idle` is how long a client may be unused.
-    pub fn over(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
+    pub fn ended_or_due(&self, due: Timestamp, idle: Duration) -> Option<EndReason> {
         let expired = || due >= self.expires_at || due >= self.seen_at().plus(idle);
         self.ended()
             .or_else(|| expired().then_some(EndReason::Expired))
@@ -146,19 +146,19 @@ impl LiveClient {
 
     /// Whether the access token that it calls with has expired by `due`. A stream that the token
     /// opened goes on; nothing else does.
-    pub fn token_over(&self, due: Timestamp) -> bool {
+    pub fn token_expired(&self, due: Timestamp) -> bool {
         self.token
             .as_ref()
             .is_some_and(|token| due >= token.expires_at)
     }
 
     /// Whether its holder is known to have received the secret.
-    pub fn presented(&self) -> bool {
+    pub fn is_presented(&self) -> bool {
         self.presented.load(Relaxed)
     }
 
     /// Notes that its holder has the secret.
-    pub fn present(&self) {
+    pub fn mark_presented(&self) {
         self.presented.store(true, Relaxed);
     }
 

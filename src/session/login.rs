@@ -41,7 +41,7 @@ pub struct Login {
 
 /// How often a login is judged when other requests change the password, or its hash, while this one
 /// verifies it.
-const JUDGED: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// A verified password. The transaction checks again that the session and its hash are the same.
 struct Verified {
@@ -62,8 +62,8 @@ struct Terms {
 
 impl Core {
     /// Admits a new client to the session with this nick and password. If the caller is a live
-    /// client of that session already, its client is renewed instead. `present` is the caller that
-    /// the request's own cookie names, if any.
+    /// client of that session already, its client is renewed instead. `current_caller` is the caller
+    /// that the request's own cookie names, if any.
     ///
     /// It fails with `login_failed`, `too_many_clients`, `already_in_session`, `throttled` or
     /// `overloaded`. An unknown nick, a session without a password and a wrong password get the
@@ -71,16 +71,18 @@ impl Core {
     pub async fn login(
         &self,
         login: Login,
-        present: Option<Arc<LiveClient>>,
+        current_caller: Option<Arc<LiveClient>>,
         arrival: Arrival,
     ) -> Result<AdmittedClient> {
-        let present = present.map(|live| live.caller);
+        let current_caller = current_caller.map(|live| live.caller);
         let nick = login.nick.clone();
         let found = self.find(nick.clone()).await?;
         let attempt = self
-            .begin_login(nick.as_ref(), found.as_ref(), present, &arrival)
+            .begin_login(nick.as_ref(), found.as_ref(), current_caller, &arrival)
             .await?;
-        let result = self.judge(&login, nick, found, present, &arrival).await;
+        let result = self
+            .judge(&login, nick, found, current_caller, &arrival)
+            .await;
         if !matches!(&result, Err(error) if error.code == Code::LoginFailed) {
             attempt.pass();
         }
@@ -103,11 +105,11 @@ impl Core {
         login: &Login,
         nick: Option<Nick>,
         mut found: Option<Session>,
-        present: Option<Caller>,
+        current_caller: Option<Caller>,
         arrival: &Arrival,
     ) -> Result<AdmittedClient> {
         let mut subject = Subject::default();
-        for _ in 0..JUDGED {
+        for _ in 0..MAX_ATTEMPTS {
             // A nick that no session has is not recorded: it may be a password typed into the wrong
             // field.
             let of_attempt = Subject {
@@ -120,7 +122,7 @@ impl Core {
             let stored = found
                 .as_ref()
                 .and_then(|session| session.password_hash.clone());
-            let own = present.filter(|caller| {
+            let own = current_caller.filter(|caller| {
                 found
                     .as_ref()
                     .is_some_and(|session| session.id == caller.session)
@@ -147,7 +149,7 @@ impl Core {
                 rehashed,
             };
             if let Some(admitted) = self
-                .admit_verified(login, verified, present, subject.clone(), arrival)
+                .admit_verified(login, verified, current_caller, subject.clone(), arrival)
                 .await?
             {
                 if let Err(refusal) = &admitted {
@@ -177,7 +179,7 @@ impl Core {
             stored,
             rehashed,
         }: Verified,
-        present: Option<Caller>,
+        current_caller: Option<Caller>,
         subject: Subject,
         &Arrival {
             address,
@@ -203,7 +205,7 @@ impl Core {
                 if current.and_then(|s| s.password_hash).as_ref() != Some(&stored) {
                     return Ok(None);
                 }
-                let client = match admit(tx, &session, present, &new, terms, now) {
+                let client = match renew_or_add(tx, &session, current_caller, &new, terms, now) {
                     Ok(client) => client,
                     Err(refusal) if refusal.is_failure() => return Err(refusal),
                     // The caller records the refusal afterwards. This transaction has changed
@@ -238,10 +240,10 @@ impl Core {
 }
 
 /// Admits the verified login: as the client it already is, or as a new one.
-fn admit(
+fn renew_or_add(
     tx: &Write,
     session: &Session,
-    present: Option<Caller>,
+    current_caller: Option<Caller>,
     new: &NewClient,
     Terms {
         max,
@@ -252,23 +254,23 @@ fn admit(
 ) -> Result<ClientId> {
     // A client that has ended since the request arrived belongs to no session.
     let live = |caller| Error::refused_as_none(require_live(tx, caller).map(|()| caller));
-    if let Some(present) = present.map(live).transpose()?.flatten() {
-        if present.session != session.id {
+    if let Some(current_caller) = current_caller.map(live).transpose()?.flatten() {
+        if current_caller.session != session.id {
             return Err(already_in_session());
         }
         client::renew(
             tx,
-            present,
+            current_caller,
             new,
             names_client.then_some(new.name.as_str()),
             now,
         )?;
         // A renewal invalidates a copied cookie. Approvals that its holder gave meanwhile must not
         // let the holder back in.
-        lifecycle::void_approvals(tx, present.session, None)?;
-        return Ok(present.client);
+        lifecycle::void_approvals(tx, current_caller.session, None)?;
+        return Ok(current_caller.client);
     }
-    let others = client::live_of(tx, session.id)?;
+    let others = client::devices_of(tx, session.id)?;
     let replaced = others
         .iter()
         .find(|client| Some(client.id) == replace)

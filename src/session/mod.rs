@@ -5,7 +5,7 @@ pub mod admin;
 mod app_access;
 pub mod audience;
 mod authenticate;
-mod callers;
+mod caller_map;
 pub mod channels;
 mod core;
 mod create;

@@ -20,13 +20,13 @@ use crate::{
 };
 
 impl Core {
-    /// Charges a login to the session that was found by this nick, if one was. `present` is the
+    /// Charges a login to the session that was found by this nick, if one was. `current_caller` is the
     /// live client that asks, if any. It fails with `throttled`.
     pub(super) async fn begin_login(
         &self,
         nick: Option<&Nick>,
         found: Option<&Session>,
-        present: Option<Caller>,
+        current_caller: Option<Caller>,
         arrival: &Arrival,
     ) -> Result<Attempt> {
         let of_address = Subject {
@@ -36,7 +36,7 @@ impl Core {
         let of_session = found.map_or(of_address.clone(), |session| {
             session.subject(of_address.clone())
         });
-        if let Some((own, caller)) = found.zip(present)
+        if let Some((own, caller)) = found.zip(current_caller)
             && own.id == caller.session
         {
             let subject = Subject {
@@ -103,7 +103,7 @@ impl Core {
     /// `throttled`.
     pub(super) async fn first_password(&self, caller: Caller, arrival: &Arrival) -> Result<()> {
         let charge = Charge::new(Limit::Passwords, caller.session);
-        let Err(refusal) = self.tries.charge(&[charge], arrival.steady) else {
+        let Err(refusal) = self.rate_limits.charge(&[charge], arrival.steady) else {
             return Ok(());
         };
         if refusal.first {
@@ -122,7 +122,7 @@ impl Core {
         of_session: &Subject,
         arrival: &Arrival,
     ) -> Result<Attempt> {
-        match self.tries.attempt(charges, arrival.steady).await {
+        match self.rate_limits.attempt(charges, arrival.steady).await {
             Ok(attempt) => Ok(attempt),
             Err(refusal) => {
                 if refusal.first {

@@ -22,8 +22,9 @@ struct ToTell {
 }
 
 impl Core {
-    /// Whether this line about `of` has to be logged now. Otherwise it was counted.
-    pub fn tells(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
+    /// Notes a line about `of` for the log. Returns whether the caller has to log it now; otherwise it
+    /// was only counted.
+    pub fn note_line(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
         self.refusal_log
             .logged
             .note((line, of.to_string()), arrival.steady)
@@ -32,7 +33,7 @@ impl Core {
     /// Records that a limit was reached. A nick that no session has is not recorded: it may be a
     /// password typed into the wrong field.
     pub async fn throttled(&self, limit: Limit, subject: Subject, arrival: &Arrival) {
-        if self.tells("throttled", arrival.network().widest(), arrival) {
+        if self.note_line("throttled", arrival.network().widest(), arrival) {
             tracing::warn!(
                 limit = limit.name(),
                 address = subject.address.map(tracing::field::display),

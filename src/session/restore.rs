@@ -126,7 +126,7 @@ fn end_of_session(
     ended: &mut Ended,
 ) -> Result<()> {
     let id = session.id;
-    let devices = client::live_of(tx, id)?;
+    let devices = client::devices_of(tx, id)?;
     let (keys, grants) = (app::live_keys_of(tx, id)?, app_grant::live_of(tx, id)?);
     ended.devices += devices.len();
     ended.keys += keys.len();

@@ -105,7 +105,7 @@ impl App {
     }
 
     /// Whether it has ended or expired, even if its row is not marked as ended yet.
-    pub fn over(&self, due: Timestamp) -> bool {
+    pub fn is_ended_or_due(&self, due: Timestamp) -> bool {
         self.ended_at.is_some() || self.expires_at().is_some_and(|end| due >= end)
     }
 

@@ -134,7 +134,7 @@ pub fn is_live(tx: &Read, id: ChannelId) -> Result<bool> {
     )
 }
 
-/// The live channels that have no operator.
+/// The live channels that have no op.
 pub fn without_op(tx: &Read) -> Result<Vec<ChannelId>> {
     tx.all(
         "SELECT id FROM channel WHERE ended_at IS NULL AND NOT EXISTS

@@ -161,7 +161,7 @@ pub fn ended(tx: &Read, client: ClientId) -> Result<Option<EndReason>> {
 }
 
 /// Why the client with this secret left. `None`: it is live or unknown, or its tombstone is gone.
-pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
+pub fn reason_in_tombstone(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
     let reason = tx.optional(
         "SELECT end_reason FROM client WHERE secret_hash = ?1 AND ended_at IS NOT NULL",
         params![secret],
@@ -172,7 +172,7 @@ pub fn end_reason(tx: &Read, secret: SecretHash) -> Result<Option<EndReason>> {
 
 /// The live devices of a session, oldest first. These are the clients that are listed, that count,
 /// and that keep the session alive.
-pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
+pub fn devices_of(tx: &Read, session: SessionId) -> Result<Vec<ClientView>> {
     tx.all(
         "SELECT * FROM client WHERE session_id = ?1 AND ended_at IS NULL AND NOT key ORDER BY id",
         params![session],

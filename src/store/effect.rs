@@ -33,7 +33,7 @@ pub enum Effect {
         reason: EndReason,
     },
     /// An access token works from now on.
-    TokenIssued(Access),
+    TokenIssued(TokenAdmission),
     /// This access token no longer works. Its grant goes on.
     TokenEnded {
         /// The hash of the token.
@@ -97,7 +97,7 @@ pub struct Admission {
 
 /// What the caller map is told of an access token.
 #[derive(Clone, Copy, Debug)]
-pub struct Access {
+pub struct TokenAdmission {
     /// The hash of the token.
     pub secret: SecretHash,
     /// The grant that issued it, and what the token allows.

@@ -69,7 +69,7 @@ pub fn of_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Member>> {
     )
 }
 
-/// A batch of the members of a channel, operators last.
+/// A batch of the members of a channel, ops last.
 pub fn ops_last(tx: &Read, channel: ChannelId, batch: usize) -> Result<Vec<Member>> {
     tx.all(
         &format!("{MEMBER} WHERE channel_id = ?1 AND until IS NULL ORDER BY op, since LIMIT ?2"),
@@ -88,7 +88,7 @@ pub fn first_of_channel(tx: &Read, channel: ChannelId, limit: usize) -> Result<V
 }
 
 /// The foremost `limit` members of a channel that has too many to show them all, by nick: the
-/// session `me`, then operators, then voiced members, then those who have been there longest.
+/// session `me`, then ops, then voiced members, then those who have been there longest.
 pub fn foremost_of_channel(
     tx: &Read,
     channel: ChannelId,
@@ -166,12 +166,12 @@ pub fn is_empty(tx: &Read, channel: ChannelId) -> Result<bool> {
     Ok(!any)
 }
 
-/// Whether a channel has an operator.
+/// Whether a channel has an op.
 pub fn has_op(tx: &Read, channel: ChannelId) -> Result<bool> {
     Ok(ops(tx, channel, 1)? > 0)
 }
 
-/// How many operators a channel has, counted up to `most`.
+/// How many ops a channel has, counted up to `most`.
 pub fn ops(tx: &Read, channel: ChannelId, most: i64) -> Result<i64> {
     tx.one(
         "SELECT count(*) FROM (
@@ -280,7 +280,7 @@ pub fn stays(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Vec<Sp
     )
 }
 
-/// Makes a member an operator, or takes that away.
+/// Makes a member an op, or takes that away.
 pub fn set_op(tx: &Write, channel: ChannelId, session: SessionId, op: bool) -> Result<()> {
     tx.execute(
         "UPDATE membership SET op = ?3

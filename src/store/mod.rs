@@ -62,7 +62,7 @@ mod write_cost;
 mod writer;
 
 pub use database::Store;
-pub use effect::{Access, AccessClient, AccessSession, Admission, Effect, Observer};
+pub use effect::{AccessClient, AccessSession, Admission, Effect, Observer, TokenAdmission};
 pub use engine::sqlite::lock::DatabaseLock;
 pub use transaction::{Read, Write};
 pub use write_cost::Priority;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    effect::{Access, AccessClient, AccessSession, Effect},
+    effect::{AccessClient, AccessSession, Effect, TokenAdmission},
     engine::{connection::Row, value::params},
     size::HASH,
     transaction::{Read, Write},
@@ -17,7 +17,7 @@ use crate::{
 /// How long an expired token is kept, so that it can still be used to revoke (RFC 7009 §2).
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-fn access(row: &Row) -> Result<Access> {
+fn access(row: &Row) -> Result<TokenAdmission> {
     let session = match row.get("session_id")? {
         Some(id) => Some(AccessSession {
             id,
@@ -25,7 +25,7 @@ fn access(row: &Row) -> Result<Access> {
         }),
         None => None,
     };
-    Ok(Access {
+    Ok(TokenAdmission {
         secret: row.get("secret_hash")?,
         granted: Granted {
             id: row.get("grant_id")?,

@@ -43,7 +43,7 @@ pub fn join(
     let first = found.is_none();
     let channel = match found {
         Some(channel) => {
-            admit(context, &channel, key)?;
+            let_in(context, &channel, key)?;
             channel
         }
         None => create(context, name)?,
@@ -86,7 +86,7 @@ fn create(context: &CommandContext, name: &ChannelName) -> Result<Channel> {
 ///
 /// The member limit is checked last, so that only a session that would be let in otherwise learns
 /// that the channel is full.
-fn admit(context: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<()> {
+fn let_in(context: &CommandContext, channel: &Channel, key: Option<&str>) -> Result<()> {
     let refuse = |code, detail: &str| Err(Error::new(code, detail).about(&channel.name));
     if ban::matches(context.tx, channel.id, &context.session)? {
         return refuse(Code::BannedFromChannel, BANNED);

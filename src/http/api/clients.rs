@@ -35,7 +35,7 @@ pub async fn list(
     State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<ClientView>>> {
-    core.clients(caller.allowed(Scope::SessionManage)?)
+    core.devices(caller.allowed(Scope::SessionManage)?)
         .await
         .map(Json)
 }

@@ -75,27 +75,27 @@ pub async fn attempt(
     let arrival = address.arrival(server);
     let result = server.core.login(login, present.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
-    let tells = |line| {
+    let is_told = |line| {
         server
             .core
-            .tells(line, arrival.network().widest(), &arrival)
+            .note_line(line, arrival.network().widest(), &arrival)
     };
     match &result {
         Ok(admitted) => {
             server.metrics.login(true);
-            if tells("logged in") {
+            if is_told("logged in") {
                 tracing::info!(session = %admitted.session.id, client = %admitted.client.id, address = %address.ip, "logged in");
             }
         }
         Err(error) if error.code == Code::LoginFailed => {
             server.metrics.login(false);
             // Not the nick: people mistake the fields, and then it is their password.
-            if tells("login failed") {
+            if is_told("login failed") {
                 tracing::warn!(address = %address.ip, "login failed");
             }
         }
         Err(error) if matches!(error.code, Code::TooManyClients | Code::AlreadyInSession) => {
-            if tells("login refused") {
+            if is_told("login refused") {
                 tracing::warn!(address = %address.ip, code = error.code.name(), "login refused, although the password was right");
             }
         }

@@ -107,7 +107,7 @@ pub async fn create(
     let arrival = address.arrival(&server);
     if server
         .core
-        .tells("session created", arrival.network().widest(), &arrival)
+        .note_line("session created", arrival.network().widest(), &arrival)
     {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     }

@@ -84,7 +84,7 @@ pub async fn poll<T>(
 ) -> Result<T> {
     let fast = [Charge::new(Limit::FastPolls, code.hex())];
     let now = server.clock.steady();
-    if let Err(refusal) = server.core.tries.check(&fast, now) {
+    if let Err(refusal) = server.core.rate_limits.check(&fast, now) {
         return refuse(server, address, address.subject(), refusal).await;
     }
     let result = attempt.await;
@@ -92,7 +92,7 @@ pub async fn poll<T>(
         .as_ref()
         .is_err_and(|error| error.code == Code::SlowDown)
     {
-        server.core.tries.note(&fast, now);
+        server.core.rate_limits.note(&fast, now);
     }
     result
 }

@@ -206,7 +206,7 @@ pub async fn decide(
             }
             decided => {
                 let allowed = decided.is_ok();
-                if server.core.tells(
+                if server.core.note_line(
                     "consent decided",
                     live.caller.session,
                     &address.arrival(&server),

@@ -85,7 +85,7 @@ pub async fn authorize(
         )
         .await?;
         let arrival = address.arrival(&server);
-        if server.core.tells(
+        if server.core.note_line(
             "device code issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,

@@ -162,7 +162,7 @@ async fn issued(
         )
         .await?;
         let arrival = address.arrival(server);
-        if server.core.tells(
+        if server.core.note_line(
             "token issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,

@@ -46,7 +46,7 @@ async fn the_keys_of_a_network_get_so_many_tokens_together() {
         .map(|charge| charge.amount(999));
     server
         .core()
-        .tries
+        .rate_limits
         .charge(&used.collect::<Vec<_>>(), Duration::ZERO)
         .unwrap();
     assert_eq!(one.try_token("").await.0, 200);

@@ -160,17 +160,17 @@ impl Commands {
     }
 
     /// Begins the command that waited for a slot of the writer.
-    pub fn begin_arrived(&mut self, place: Option<WriteSlot>) {
+    pub fn begin_arrived(&mut self, slot: Option<WriteSlot>) {
         if let Some(arrived) = self.arrived.take() {
-            self.begin(arrived, place);
+            self.begin(arrived, slot);
         }
     }
 
-    fn begin(&mut self, arrived: Arrived, place: Option<WriteSlot>) {
+    fn begin(&mut self, arrived: Arrived, slot: Option<WriteSlot>) {
         let length = longest_answer(&arrived.request);
         self.lengths.push_back(length);
         self.length += length;
-        let running = self.run(arrived, place);
+        let running = self.run(arrived, slot);
         self.running.push_back(running);
     }
 
@@ -214,7 +214,7 @@ impl Commands {
                 at: server.clock.moment(),
                 ..*address
             };
-            let expired = live.token_over(address.at.due);
+            let expired = live.token_expired(address.at.due);
             if !expired {
                 live.touch(address.at.now);
                 live.used_from(Area::of(address.ip));

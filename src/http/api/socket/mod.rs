@@ -230,8 +230,8 @@ impl Connection {
             step = self.feed.next() => self.deliver(step).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
-            place = server.core.write_slot(caller), if self.commands.is_held_up() => {
-                self.commands.begin_arrived(place.ok());
+            slot = server.core.write_slot(caller), if self.commands.is_held_up() => {
+                self.commands.begin_arrived(slot.ok());
                 Ok(())
             }
             _ = self.ping.tick() => self.beat().await,

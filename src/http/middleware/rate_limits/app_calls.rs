@@ -45,7 +45,10 @@ pub async fn app_call_charged<T>(
 ) -> Result<T> {
     let refusals = refused_call(address);
     // Charged in advance: otherwise many requests at one time would all get through.
-    let charged = server.core.tries.charge(&refusals, server.clock.steady());
+    let charged = server
+        .core
+        .rate_limits
+        .charge(&refusals, server.clock.steady());
     if let Err(refusal) = &charged
         && !oauth::may_succeed(&server.core, by.into(), shown, address.at).await?
     {
@@ -55,7 +58,7 @@ pub async fn app_call_charged<T>(
     match &result {
         Err(error) if counts(error) => tell_refusal(server, address, error),
         Ok((_, Charged::Kept)) => {}
-        _ if charged.is_ok() => server.core.tries.refund(&refusals),
+        _ if charged.is_ok() => server.core.rate_limits.refund(&refusals),
         _ => {}
     }
     result.map(|(answer, _)| answer)
@@ -125,7 +128,7 @@ fn counts(error: &Error) -> bool {
 fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(server);
-        if server.core.tells(
+        if server.core.note_line(
             "an app's credentials were refused",
             arrival.network().widest(),
             &arrival,

@@ -14,7 +14,11 @@ pub async fn charge(
     subject: Subject,
     charges: &[Charge],
 ) -> Result<()> {
-    match server.core.tries.charge(charges, server.clock.steady()) {
+    match server
+        .core
+        .rate_limits
+        .charge(charges, server.clock.steady())
+    {
         Ok(()) => Ok(()),
         Err(refusal) => refuse(server, address, subject, refusal).await,
     }
@@ -46,7 +50,7 @@ pub async fn if_granted<T>(
     charge(server, address, address.subject(), charges).await?;
     let result = attempt.await;
     if result.is_err() {
-        server.core.tries.refund(charges);
+        server.core.rate_limits.refund(charges);
     }
     result
 }

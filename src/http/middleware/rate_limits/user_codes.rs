@@ -30,7 +30,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         client: Some(client),
         ..address.subject()
     };
-    let (now, tries) = (server.clock.steady(), &server.core.tries);
+    let (now, rate_limits) = (server.clock.steady(), &server.core.rate_limits);
     let own = Charge::new(Limit::SessionUserCodes, session);
     let with_own = |limit| {
         [
@@ -41,23 +41,25 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     };
     let innocent = with_own(Limit::UserCodes)
         .iter()
-        .all(|charge| tries.is_unused(charge, now));
-    let mut charged = tries.attempt(with_own(Limit::UserCodes), now).await;
+        .all(|charge| rate_limits.is_unused(charge, now));
+    let mut charged = rate_limits.attempt(with_own(Limit::UserCodes), now).await;
     // What a wrong one is refused with, because it is no more than an exception.
     let mut refusal = None;
     if let Err(neighbours) = &charged
         && neighbours.limit == Limit::UserCodes
-        && tries.is_unused(&own, now)
+        && rate_limits.is_unused(&own, now)
     {
         refusal = Some(neighbours.clone());
-        charged = tries.attempt(with_own(Limit::FurtherUserCodes), now).await;
+        charged = rate_limits
+            .attempt(with_own(Limit::FurtherUserCodes), now)
+            .await;
     }
     let charged = match charged {
         Ok(charged) => charged,
         Err(refusal) => return refuse(server, address, subject, refusal).await,
     };
     let everywhere = [Charge::new(Limit::AllUserCodes, "")];
-    let (counted, within) = match tries.charge(&everywhere, now) {
+    let (counted, within) = match rate_limits.charge(&everywhere, now) {
         Ok(()) => (true, None),
         Err(all) => {
             refusal = Some(all);
@@ -72,7 +74,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         result => {
             charged.pass();
             if counted {
-                tries.refund(&everywhere);
+                rate_limits.refund(&everywhere);
             }
             result
         }

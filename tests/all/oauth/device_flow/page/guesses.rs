@@ -132,7 +132,7 @@ async fn all_networks_together_have_so_many_guesses() {
         server.create_session("alice").await,
         server.create_session("bob").await,
     );
-    let tries = server.core().tries.clone();
+    let tries = server.core().rate_limits.clone();
     tries
         .charge(
             &[Charge::new(Limit::AllUserCodes, "").amount(999)],

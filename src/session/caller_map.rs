@@ -24,12 +24,12 @@ use super::{
 use crate::{
     model::{ClientId, EndReason, GrantId, SessionId, Timestamp},
     secret::SecretHash,
-    store::{Access, AccessClient, Admission, Effect},
+    store::{AccessClient, Admission, Effect, TokenAdmission},
 };
 
 /// The caller map.
 #[derive(Default)]
-pub struct Callers {
+pub struct CallerMap {
     /// Never held over an await. Readers only look up and clone.
     map: RwLock<Map>,
 }
@@ -53,7 +53,7 @@ struct Presence {
     changes: Arc<AtomicU64>,
 }
 
-impl Callers {
+impl CallerMap {
     /// The live client with this secret.
     pub fn get(&self, secret: SecretHash) -> Option<Arc<LiveClient>> {
         self.read().by_secret.get(&secret).cloned()
@@ -172,7 +172,7 @@ impl Map {
         }
     }
 
-    fn issue(&mut self, access: &Access) {
+    fn issue(&mut self, access: &TokenAdmission) {
         let live = access.session.and_then(|session| {
             let client = session.client?;
             self.calling(access, session.id, client)
@@ -191,7 +191,7 @@ impl Map {
     /// The client that calls with a new token. Its issue counts as use of the client.
     fn calling(
         &self,
-        access: &Access,
+        access: &TokenAdmission,
         session: SessionId,
         client: AccessClient,
     ) -> Option<Arc<LiveClient>> {
