@@ -61,6 +61,8 @@
 //! - Only [`http`] reads and writes cookies. Nothing outside [`store`] knows of SQL.
 //! - Only [`http`] and, for the operator, [`control`] write bytes to callers.
 //! - Only `main` asks the system for the time of day.
+//! - A request has one [`model::Moment`]: the time of day, and the time that expiries are compared
+//!   with.
 //! - Nobody is told anything before it is committed.
 //! - Channels and sessions are found by their names through [`session::Visibility`] alone, so a
 //!   grant's `res` (the channels to which it is restricted) holds in every command.
