@@ -2,8 +2,8 @@
 //!
 //! A **session** is one identity: a nick, its channels, its password. A **client** is a credential
 //! with a delivery queue of its own. A **device** is a client that keeps the session alive. There
-//! are no accounts. A session is created by picking a nick, kept by a cookie, and rejoined with nick
-//! and password. It ends when its last device leaves.
+//! are no accounts. A session is created by picking a nick, kept by a cookie, and rejoined with
+//! nick and password. It ends when its last device leaves.
 //!
 //! Programs act through a **grant**: what an **app** may do as a session. The session gives it on a
 //! page, or by typing the code that a device shows; such an app is a device like any other. An API
@@ -11,8 +11,8 @@
 //!
 //! # The central idea
 //!
-//! Everything that happens is an **event**, stored once in the **log** and addressed once to each of
-//! its **targets** (a channel or a session), however many receive it. A client's **queue** is a
+//! Everything that happens is an **event**, stored once in the **log** and addressed once to each
+//! of its **targets** (a channel or a session), however many receive it. A client's **queue** is a
 //! view, not a table: the events of its session's targets, while the session was a member, past the
 //! client's **cursor**. So every client resumes exactly where it was, and a client that is slow or
 //! away costs nothing and delays nobody. [`store::queue::page`] is that view.

@@ -8,8 +8,9 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network that limits count a request by. A device sees only the coarser [`Area`]. For IPv4 it is the address. For IPv6 it is the /64, which
-/// is what one household has, or a wider network around it.
+/// The network that limits count a request by. A device sees only the coarser [`Area`]. For IPv4 it
+/// is the address. For IPv6 it is the /64, which is what one household has, or a wider network
+/// around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,

@@ -29,7 +29,8 @@ pub enum EndReason {
     Removed,
     /// The client was unused for too long, or its lifetime was over.
     Expired,
-    /// The client's grant or API key was revoked, or a restore of the database ended the credentials.
+    /// The client's grant or API key was revoked, or a restore of the database ended the
+    /// credentials.
     Revoked,
     /// The session ended.
     SessionEnded,

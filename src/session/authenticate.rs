@@ -1,6 +1,6 @@
 //! Authentication: from a presented secret to its live client, and from an access token to what it
-//! stands for. A client that has ended leaves a tombstone, by which its secret is still answered with
-//! the reason. Expired tokens are refused here too.
+//! stands for. A client that has ended leaves a tombstone, by which its secret is still answered
+//! with the reason. Expired tokens are refused here too.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The clients of a session: admitting, listing, renaming and removing them.
+//! The devices of a session: adding, listing, renaming and removing them.
 
 use std::net::IpAddr;
 
@@ -47,7 +47,7 @@ impl Core {
 
     /// Renames a device of the caller's session. A NOTICE tells the session's clients, because they
     /// show the name. It fails with `not_found`.
-    pub async fn rename_client(
+    pub async fn rename_device(
         &self,
         live: &LiveClient,
         id: ClientId,
@@ -99,7 +99,7 @@ impl Core {
     }
 
     /// Removes one device of the caller's session. It fails with `not_found`.
-    pub async fn remove_client(
+    pub async fn remove_device(
         &self,
         live: &LiveClient,
         id: ClientId,
@@ -123,7 +123,7 @@ impl Core {
     ///
     /// The session is told what remains only if a device was removed. A call that removes none
     /// writes no event, however often it is repeated.
-    pub async fn remove_other_clients(&self, live: &LiveClient, now: Timestamp) -> Result<usize> {
+    pub async fn remove_other_devices(&self, live: &LiveClient, now: Timestamp) -> Result<usize> {
         let (caller, device) = (live.caller, live.device());
         self.write_as(caller, Priority::Essential, move |tx| {
             let devices = client::devices_of(tx, caller.session)?;

@@ -6,9 +6,9 @@ use crate::{
     store::{Read, app_grant, client},
 };
 
-/// Checks that a caller's client is still live, and its grant if it has one. Every
-/// transaction for a caller starts with this check. It fails with the error that says why the client
-/// or the grant has ended.
+/// Checks that a caller's client is still live, and its grant if it has one. Every transaction for
+/// a caller starts with this check. It fails with the error that says why the client or the grant
+/// has ended.
 pub fn require_live(tx: &Read, caller: Caller) -> Result<()> {
     match client::ended(tx, caller.client)? {
         Some(reason) => Err(caller.ended(reason)),

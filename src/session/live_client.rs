@@ -23,8 +23,8 @@ use crate::{
 
 /// A live client: who it is, and its use that has not been written to the store yet.
 ///
-/// There is one for each credential that can call: one for the cookie or key of a client, and one for
-/// each access token of the same client ([`Self::by_token`]). They share the use.
+/// There is one for each credential that can call: for the client's own secret, and for each access
+/// token of the client (`by_token`). They share the use.
 #[derive(Debug)]
 pub struct LiveClient {
     /// The session, client and scope that it calls with.

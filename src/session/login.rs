@@ -62,8 +62,8 @@ struct Terms {
 
 impl Core {
     /// Admits a new client to the session with this nick and password. If the caller is a live
-    /// client of that session already, its client is renewed instead. `current_caller` is the caller
-    /// that the request's own cookie names, if any.
+    /// client of that session already, its client is renewed instead. `current_caller` is the
+    /// caller that the request's own cookie names, if any.
     ///
     /// It fails with `login_failed`, `too_many_clients`, `already_in_session`, `throttled` or
     /// `overloaded`. An unknown nick, a session without a password and a wrong password get the

@@ -123,7 +123,7 @@ impl Core {
         {}
         while self
             .store
-            .write(|tx| retention::drop_memberships(tx, BATCH))
+            .write(|tx| retention::drop_stays(tx, BATCH))
             .await?
             == BATCH
         {}

@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Core {
-    /// Charges a login to the session that was found by this nick, if one was. `current_caller` is the
-    /// live client that asks, if any. It fails with `throttled`.
+    /// Charges a login to the session that was found by this nick, if one was. `current_caller` is
+    /// the live client that asks, if any. It fails with `throttled`.
     pub(super) async fn begin_login(
         &self,
         nick: Option<&Nick>,
@@ -113,8 +113,8 @@ impl Core {
         Err(refusal.into())
     }
 
-    /// Charges an attempt. The first refusal in an hour of what a limit counts is recorded: with the network's subject
-    /// if the network's limit is reached, and with the session's otherwise.
+    /// Charges an attempt. The first refusal in an hour of what a limit counts is recorded: with
+    /// the network's subject if the network's limit is reached, and with the session's otherwise.
     async fn begin(
         &self,
         charges: Vec<Charge>,
@@ -139,8 +139,8 @@ impl Core {
         }
     }
 
-    /// Whether one of the session's latest 100 devices logged in from this network. Only devices that
-    /// are live or have expired count: one that was removed or has logged out may have been a
+    /// Whether one of the session's latest 100 devices logged in from this network. Only devices
+    /// that are live or have expired count: one that was removed or has logged out may have been a
     /// stranger's, and programs of strangers run where apps do.
     async fn came_from_before(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {

@@ -22,8 +22,8 @@ struct ToTell {
 }
 
 impl Core {
-    /// Notes a line about `of` for the log. Returns whether the caller has to log it now; otherwise it
-    /// was only counted.
+    /// Notes a line about `of` for the log. Returns whether the caller has to log it now; otherwise
+    /// it was only counted.
     pub fn note_line(&self, line: &'static str, of: impl Display, arrival: &Arrival) -> bool {
         self.refusal_log
             .logged

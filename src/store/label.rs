@@ -19,9 +19,9 @@ const KEPT: i64 = 256;
 /// The most bytes of answers that are kept of a client.
 const KEPT_BYTES: i64 = 1024 * 1024;
 
-/// The answer to this label, as it was stored. `None`: the label is new, or its
-/// answer is not kept any more ([`keep`], [`expire`]). Fails with `label_reused` if the label stands
-/// for another command.
+/// The answer to this label, as it was stored. `None`: the label is new, or its answer is not kept
+/// any more ([`keep`], [`expire`]). Fails with `label_reused` if the label stands for another
+/// command.
 pub fn find(
     tx: &Read,
     client: ClientId,

@@ -59,11 +59,11 @@ pub fn drop_events(tx: &Write, cutoff: Timestamp, now: Timestamp, batch: usize) 
     Ok(old.len())
 }
 
-/// Removes a batch of the memberships that ended before the oldest event of the log. Returns how
-/// many. What a client of the session may have missed is recorded at the session itself. A confined
-/// client is not told of what the session has lost, so a membership stays until that client has
+/// Removes a batch of the stays that ended before the oldest event of the log. Returns how many.
+/// What a client of the session may have missed is recorded at the session itself. A confined
+/// client is not told of what the session has lost, so a stay is kept until that client has
 /// acknowledged it, unless the client cannot read.
-pub fn drop_memberships(tx: &Write, batch: usize) -> Result<usize> {
+pub fn drop_stays(tx: &Write, batch: usize) -> Result<usize> {
     let floor: i64 = tx.one(
         "SELECT coalesce((SELECT min(id) FROM event),
                          (SELECT head + 1 FROM log))",

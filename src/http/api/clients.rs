@@ -66,7 +66,7 @@ pub async fn rename(
     command_limits::charge(&server, live, &address, 1).await?;
     server
         .core
-        .rename_client(live, ClientId(id), name, caller.at.now)
+        .rename_device(live, ClientId(id), name, caller.at.now)
         .await
         .map(Json)
 }
@@ -81,7 +81,7 @@ pub async fn remove(
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
     let id = whole_number(&id).ok_or_else(no_such_client)?;
-    core.remove_client(live, ClientId(id), caller.at.now)
+    core.remove_device(live, ClientId(id), caller.at.now)
         .await?;
     tracing::info!(client = id, by = %live.caller.client, "client removed");
     Ok(StatusCode::NO_CONTENT)
@@ -95,7 +95,7 @@ pub async fn remove_others(
     caller: Authenticated,
 ) -> Result<StatusCode> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let left = core.remove_other_clients(live, caller.at.now).await?;
+    let left = core.remove_other_devices(live, caller.at.now).await?;
     if left > 0 {
         tracing::info!(by = %live.caller.client, left, "other clients removed");
     }

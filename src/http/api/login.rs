@@ -48,7 +48,7 @@ pub struct LoginBody {
 pub async fn login_api(
     State(server): State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
@@ -61,7 +61,7 @@ pub async fn login_api(
         client_name: client_name(body.client_name, &headers)?,
         replace: body.replace.map(ClientId),
     };
-    let admitted = attempt(&server, &address, present?, login).await?;
+    let admitted = attempt(&server, &address, current_caller?, login).await?;
     Ok(entered(&server, StatusCode::OK, admitted, now))
 }
 
@@ -69,11 +69,11 @@ pub async fn login_api(
 pub async fn attempt(
     server: &ServerState,
     address: &Address,
-    present: OptionalCaller,
+    current_caller: OptionalCaller,
     login: Login,
 ) -> Result<AdmittedClient> {
     let arrival = address.arrival(server);
-    let result = server.core.login(login, present.0, arrival).await;
+    let result = server.core.login(login, current_caller.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
     let is_told = |line| {
         server

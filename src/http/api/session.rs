@@ -83,12 +83,12 @@ pub fn entered(
         PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
 pub async fn create(
     State(server): State<ServerState>,
-    OptionalCaller(present): OptionalCaller,
+    OptionalCaller(current_caller): OptionalCaller,
     address: Address,
     headers: HeaderMap,
     Json(body): Json<NewSession>,
 ) -> Result<Response> {
-    if present.is_some() {
+    if current_caller.is_some() {
         return Err(session::already_in_session());
     }
     let now = address.at.now;

@@ -94,9 +94,9 @@ impl Authenticated {
             identity(headers)?,
         ) {
             (Some(cookie), None, None) => Self::by_cookie(cookie, headers, at, server).await,
-            (None, Some(token), beside) => {
+            (None, Some(token), identity_token) => {
                 let TokenCaller { token } =
-                    TokenCaller::of(token, beside, at, server, |token| token.alone).await?;
+                    TokenCaller::of(token, identity_token, at, server, |token| token.alone).await?;
                 Ok(Self {
                     live: token.session.and_then(|session| session.live),
                     at,
@@ -104,7 +104,7 @@ impl Authenticated {
                 })
             }
             (None, None, None) => Err(session::unauthenticated()),
-            (None, None, Some(_)) => Err(nobody_beside()),
+            (None, None, Some(_)) => Err(app_token_missing()),
             // With two credentials it is unclear which one is meant.
             (Some(_), _, _) => Err(Error::malformed(
                 "the request has both a cookie and an access token; send only one of them",
@@ -125,17 +125,17 @@ impl TokenCaller {
     /// Rejoin-Identity, with the app's own in Authorization.
     async fn of(
         bearer: SecretHash,
-        beside: Option<SecretHash>,
+        identity_token: Option<SecretHash>,
         at: Moment,
         server: &ServerState,
         may: impl FnOnce(&Token) -> bool,
     ) -> Result<Self> {
         let first = server.core.authenticate_token(bearer, at).await?;
-        let token = match beside {
-            Some(beside) => {
+        let token = match identity_token {
+            Some(identity_token) => {
                 let user = server
                     .core
-                    .authenticate_token(beside, at)
+                    .authenticate_token(identity_token, at)
                     .await
                     .map_err(invalid_identity)?;
                 // An app's own token belongs to a grant without a session.
@@ -152,7 +152,7 @@ impl TokenCaller {
     }
 
     /// Notes the network that the token was used from.
-    async fn used_here(self, parts: &mut Parts, server: &ServerState) -> Result<Self> {
+    async fn note_network(self, parts: &mut Parts, server: &ServerState) -> Result<Self> {
         if let Some(live) = self.token.live() {
             live.used_from(area(parts, server).await?);
         }
@@ -161,7 +161,7 @@ impl TokenCaller {
 
     /// Finds the token in the request's headers or in its form. Only one of them may have it (RFC
     /// 6750 §2).
-    async fn named(
+    async fn from_headers_or_form(
         headers: &HeaderMap,
         in_form: Option<&str>,
         at: Moment,
@@ -170,11 +170,13 @@ impl TokenCaller {
         let in_form = in_form.map(|token| presented_token(token.as_bytes()));
         match (bearer(headers)?.xor(in_form), identity(headers)?) {
             // OAuth libraries call userinfo with only the user's token.
-            (Some(token), beside) => Self::of(token, beside, at, server, |_| true).await,
+            (Some(token), identity_token) => {
+                Self::of(token, identity_token, at, server, |_| true).await
+            }
             (None, _) if in_form.is_some() => Err(Error::malformed(
                 "the request has an access token in two places; send it once",
             )),
-            (None, Some(_)) => Err(nobody_beside()),
+            (None, Some(_)) => Err(app_token_missing()),
             (None, None) => Err(Error::new(
                 Code::Unauthenticated,
                 "this request requires an access token in Authorization",
@@ -195,9 +197,9 @@ impl FromRequestParts<ServerState> for TokenCaller {
 
     async fn from_request_parts(parts: &mut Parts, server: &ServerState) -> Result<Self> {
         let at = Moment::from_request_parts(parts, server).await?;
-        Self::named(&parts.headers, None, at, server)
+        Self::from_headers_or_form(&parts.headers, None, at, server)
             .await?
-            .used_here(parts, server)
+            .note_network(parts, server)
             .await
     }
 }
@@ -224,7 +226,7 @@ impl FromRequest<ServerState> for PostedTokenCaller {
             .map(|form| form.only("access_token"))
             .transpose()?
             .flatten();
-        let by = TokenCaller::named(&headers, in_form, address.at, server).await?;
+        let by = TokenCaller::from_headers_or_form(&headers, in_form, address.at, server).await?;
         by.token
             .live()
             .into_iter()
@@ -233,7 +235,7 @@ impl FromRequest<ServerState> for PostedTokenCaller {
     }
 }
 
-fn nobody_beside() -> Error {
+fn app_token_missing() -> Error {
     Error::new(
         Code::Unauthenticated,
         "a request with Rejoin-Identity also requires the app's own access token in Authorization",

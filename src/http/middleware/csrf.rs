@@ -24,8 +24,8 @@ const ANSWERS: [&str; 3] = [
 ];
 
 /// Refuses unsafe requests from other sites. To the API it refuses safe ones too, except top-level
-/// navigations, which change nothing there ([`may_acknowledge`]). Our cookies go along even with the
-/// reads of a page on another port of our host.
+/// navigations, which change nothing there ([`may_acknowledge`]). Our cookies go along even with
+/// the reads of a page on another port of our host.
 pub fn refuse_other_sites<B>(
     own_origins: &OwnOrigins,
     route: RouteKind,
@@ -68,8 +68,8 @@ pub fn has_own_origin(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
             .is_some_and(|origin| own_origins.contains_origin(origin))
 }
 
-/// Whether it may acknowledge the events that it reads with our cookie: nothing shows that a page of
-/// another origin sent it. See [`Authenticated::acknowledges`][acknowledges].
+/// Whether it may acknowledge the events that it reads with our cookie: nothing shows that a page
+/// of another origin sent it. See [`Authenticated::acknowledges`][acknowledges].
 ///
 /// [acknowledges]: crate::http::extract::auth::Authenticated::acknowledges
 ///

@@ -82,13 +82,13 @@ struct DecisionForm {
 pub async fn ask(
     State(server): State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     uri: Uri,
 ) -> Response {
     respond_to(
         &server,
         &address,
-        present,
+        current_caller,
         FormFields::of_query(uri.query()),
     )
     .await
@@ -97,12 +97,12 @@ pub async fn ask(
 async fn respond_to(
     server: &ServerState,
     address: &Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     params: FormFields,
 ) -> Response {
     let result = async {
         let asked = Checked::check(&params, server, address).await?;
-        let live = present.map_err(Wrong::Page)?.0;
+        let live = current_caller.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
             (Some(live), false) => consent_page(server, &live, &params, &asked.request, None).await,
             (None, false) => Ok(see_other(&to_login(&params))),
@@ -131,12 +131,12 @@ async fn respond_to(
 pub async fn ask_posted(
     State(server): State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     http: HttpRequest,
 ) -> Response {
     let own = csrf::is_own(&server.own_origins, http.headers());
     match FormFields::from_request(http, &server).await {
-        Ok(params) if own => respond_to(&server, &address, present, params).await,
+        Ok(params) if own => respond_to(&server, &address, current_caller, params).await,
         Ok(params) => {
             let location = format!("{PATH}?{}", params.to_query());
             match location.len() <= LOCATION_LIMIT {
@@ -161,7 +161,7 @@ pub async fn ask_posted(
 pub async fn decide(
     State(server): State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     http: HttpRequest,
 ) -> Response {
     let result = async {
@@ -169,7 +169,7 @@ pub async fn decide(
             .await
             .map_err(Wrong::Page)?;
         let asked = Checked::check(&params, &server, &address).await?;
-        let Some(live) = present.map_err(Wrong::Page)?.0 else {
+        let Some(live) = current_caller.map_err(Wrong::Page)?.0 else {
             return Ok(see_other(&to_login(&params)));
         };
         let request = asked.request.clone();

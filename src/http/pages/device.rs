@@ -49,11 +49,11 @@ pub struct DevicePage {
         (status = 303, description = "A redirect to the login page, which leads back here", headers(("location" = String))),
         PageProblems, Malformed, StoreProblems))]
 pub async fn page(
-    present: OptionalCaller,
+    current_caller: OptionalCaller,
     QueryParams(params): QueryParams<DevicePage>,
 ) -> Response {
     let code = params.user_code.as_deref().and_then(UserCode::parse);
-    match present.0 {
+    match current_caller.0 {
         Some(_) => {
             let code = code.map(|code| code.reveal()).unwrap_or_default();
             let page = CodePage {
@@ -92,7 +92,7 @@ struct DeviceForm {
 pub async fn decide(
     State(server): State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     request: Request,
 ) -> Response {
     let form = match FormFields::from_request(request, &server).await {
@@ -106,7 +106,7 @@ pub async fn decide(
         Err(error) => return again("", &error),
     };
     let code = UserCode::parse(typed);
-    let live = match present {
+    let live = match current_caller {
         Ok(OptionalCaller(Some(live))) => live,
         Ok(OptionalCaller(None)) => return to_login(code),
         Err(error) => return again(typed, &error),

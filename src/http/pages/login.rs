@@ -85,12 +85,12 @@ pub async fn page(QueryParams(params): QueryParams<LoginPage>) -> Response {
 pub async fn login(
     state: State<ServerState>,
     address: Address,
-    present: Result<OptionalCaller>,
+    current_caller: Result<OptionalCaller>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response> {
     if body::kind(&headers) != BodyKind::Form {
-        return login_api(state, address, present, headers, request).await;
+        return login_api(state, address, current_caller, headers, request).await;
     }
     let State(server) = state;
     let now = address.at.now;
@@ -123,7 +123,7 @@ pub async fn login(
             client_name: client_name(form.only("client_name")?.map(str::to_owned), &headers)?,
             replace: replace.map(ClientId),
         };
-        attempt(&server, &address, present?, login).await
+        attempt(&server, &address, current_caller?, login).await
     };
     Ok(match result.await {
         Ok(admitted) => {

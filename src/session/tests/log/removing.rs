@@ -32,7 +32,7 @@ impl World<'_> {
             .take(count)
             .for_each(|event| event.gone = true);
         if rest {
-            while retention::drop_memberships(self.tx, batch).unwrap() == batch {}
+            while retention::drop_stays(self.tx, batch).unwrap() == batch {}
             while channel_history::drop_old(self.tx, batch).unwrap() == batch {}
             while retention::drop_tombstones(self.tx, cutoff, cutoff, batch).unwrap() >= batch {}
         }

@@ -124,8 +124,9 @@ impl Room {
         }
     }
 
-    /// Called when a job failed because the disk could not be written. If the disk is full, it makes room for the job from
-    /// the reserve, as far as the job's priority allows. Returns whether to try the job again.
+    /// Called when a job failed because the disk could not be written. If the disk is full, it
+    /// makes room for the job from the reserve, as far as the job's priority allows. Returns
+    /// whether to try the job again.
     pub fn make_room(&mut self, priority: Priority) -> bool {
         // If there is room, the job failed for another reason.
         if !matches!(self.reserve.has_room_beside(), Ok(false)) {
