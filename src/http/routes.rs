@@ -8,8 +8,8 @@ use crate::{
     error::{Code, Error},
     http::{
         api::{
-            audit, channels, clients, event_stream, grants, keys, login, messages, service,
-            session, socket,
+            audit, channels, clients, event_stream, grants, history, keys, login, messages,
+            service, session, socket,
         },
         description::Description,
         extract::body::nothing_here,
@@ -43,7 +43,7 @@ pub fn routes() -> (Router<ServerState>, openapi::OpenApi) {
         .routes(routes!(messages::send, messages::poll))
         .routes(routes!(event_stream::events))
         .routes(routes!(socket::socket))
-        .routes(routes!(messages::history))
+        .routes(routes!(history::history))
         .routes(routes!(channels::list))
         // What a session grants.
         .routes(routes!(keys::list, keys::issue, keys::revoke_all))

@@ -6,6 +6,7 @@ pub mod channels;
 pub mod clients;
 pub mod event_stream;
 pub mod grants;
+pub mod history;
 pub mod keys;
 pub mod login;
 pub mod messages;
