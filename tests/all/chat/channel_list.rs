@@ -1,10 +1,11 @@
-//! The public list of channels, and LIST, WHO and NAMES where there is more than one answer holds.
+//! The public list of channels, and what LIST, WHO and NAMES answer when there is more than one
+//! answer can hold.
 
 use serde_json::{Value, json};
 
 use crate::support::{Device, JsonAnswer, TestServer, params};
 
-/// A page of the list: its names, and what it says of the next.
+/// Reads a page of the list. Returns the names on it and the link to the next page.
 async fn page(device: &Device, query: &str) -> (Vec<String>, Value) {
     let page = device.get(&format!("/api/v1/channels?{query}")).await;
     let names = page["channels"]
@@ -18,14 +19,14 @@ fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Rows put into the database while the server runs, for what would take too many requests.
+/// Puts rows into the database while the server runs, because requests would take too long.
 fn fill(server: &TestServer, sql: &str) {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database.pragma_update(None, "foreign_keys", "off").unwrap();
     database.execute_batch(sql).unwrap();
 }
 
-/// So many further channels, `#x1` and so on, each with one member.
+/// Adds `count` channels, `#x1` and so on, each with one member.
 fn fill_channels(server: &TestServer, count: usize, topic: &str) {
     fill(
         server,
@@ -38,7 +39,7 @@ fn fill_channels(server: &TestServer, count: usize, topic: &str) {
     );
 }
 
-/// The commands of an answer's replies, runs of the same one once.
+/// The commands of an answer's replies. A run of the same command counts once.
 fn kinds(answer: &Value) -> Vec<&str> {
     let mut kinds: Vec<_> = answer
         .replies()
@@ -107,7 +108,7 @@ async fn the_largest_come_first_unless_a_name_is_given() {
         ["#big", "#Middle"]
     );
     assert_eq!(page(&visitor, "match=hidden").await, (vec![], Value::Null));
-    // Page by page, in either order.
+    // Both orders are read page by page.
     for (start, expected) in [
         ("limit=1", ["#big", "#Middle", "#alone", "#club"]),
         ("limit=1&after=", ["#alone", "#big", "#club", "#Middle"]),
@@ -167,7 +168,7 @@ async fn a_page_has_a_hundred_channels_and_the_list_ten_thousand() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_complete_says_so() {
+async fn an_incomplete_answer_says_so() {
     let server = TestServer::start().await;
     let [alice, _bob] = server.sessions_on("#Large", ["alice", "bob"]).await;
     assert_eq!(kinds(&alice.send("LIST").await), ["321", "322", "323"]);
@@ -179,9 +180,9 @@ async fn an_answer_that_is_not_complete_says_so() {
     assert_eq!(replies.len(), 503);
     assert!(
         params(&replies[1])[1] == "#Large",
-        "those that one is on are among them"
+        "the caller's own channels are included"
     );
-    // Long topics fill it earlier.
+    // With long topics the answer is full after fewer channels.
     fill(
         &server,
         &format!(
@@ -216,7 +217,7 @@ async fn an_answer_that_is_not_complete_says_so() {
     }
     assert_eq!(kinds(&alice.send("WHO ali*").await), ["352", "315"]);
     assert_eq!(kinds(&alice.send("WHO s100?").await), ["352", "315"]);
-    // Of too many it does not look at all.
+    // The server refuses to search too many sessions.
     assert_eq!(kinds(&alice.send("WHO *nobody*").await), ["315", "416"]);
 
     let names = alice.send("NAMES #Large").await;
@@ -239,7 +240,11 @@ async fn an_answer_that_is_not_complete_says_so() {
         );
     }
     let both = alice.send("JOIN #Large,#x1,#x2").await;
-    assert_eq!(both.ids().len(), 2, "the channels are joined all the same");
+    assert_eq!(
+        both.ids().len(),
+        2,
+        "the channels are joined even though the answer is cut"
+    );
     assert!(
         both.to_string().len() < 200_000,
         "{}",

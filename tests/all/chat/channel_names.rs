@@ -1,11 +1,11 @@
-//! Names of channels: each shows all of itself, and none looks like another's.
+//! Names of channels: a name has no hidden characters, and no two live channels look alike.
 
 use rusqlite::Connection;
 use serde_json::json;
 
 use crate::support::{JsonAnswer, TestServer, params, status_and_code};
 
-/// Names under which no channel is made.
+/// Names that JOIN refuses.
 const REFUSED: [&str; 12] = [
     "#cafe\u{301}",
     "#c\u{200b}",
@@ -22,7 +22,7 @@ const REFUSED: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
+async fn a_name_with_hidden_characters_or_not_in_nfc_is_refused() {
     let server = TestServer::start().await;
     let [alice, _bob] = server.sessions_on("#c", ["alice", "bob"]).await;
     alice.send("JOIN #café").await;
@@ -53,12 +53,11 @@ async fn a_name_that_hides_something_or_is_not_in_nfc_makes_no_channel() {
 }
 
 #[tokio::test]
-async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
+async fn a_name_that_looks_like_a_live_channel_is_refused() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #Rust,#café,#日本語,#list,#INFOÉ").await;
-    // Letters of Cyrillic, of full width and of mathematics, a Roman numeral and a radical; case
-    // aside.
+    // Cyrillic, full-width and mathematical letters, a Roman numeral and a radical, in either case.
     let alike = [
         "#ruѕt",
         "#RUЅT",
@@ -93,7 +92,7 @@ async fn a_name_that_looks_like_a_live_channels_makes_no_channel() {
         }
     }
     assert_eq!(server.rows("channel"), 5);
-    // The channel itself is found in any ASCII case, and what differs is another one.
+    // Any ASCII case finds the channel itself. Any other difference makes a new channel.
     for (name, shown) in [
         ("#RUST", "#Rust"),
         ("#CAFé", "#café"),
@@ -128,8 +127,8 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     bob.send("PART #cafe").await;
     alice.send("PART #сafe").await;
     bob.send("JOIN #саfe").await;
-    // Both in one transaction's reach: the second is refused although the first is not committed
-    // yet.
+    // One transaction joins both channels. It refuses the second although it has not committed the
+    // first.
     let answer = alice.send("JOIN #ореn,#оpen").await;
     let replies = answer.replies().to_vec();
     let refused: Vec<_> = replies
@@ -140,10 +139,10 @@ async fn only_live_channels_count_and_ascii_names_are_compared_by_folding_alone(
     assert_eq!(refused, ["#оpen"]);
 }
 
-/// Of many who make lookalikes at the same instant, in one transaction or in several, one has its
-/// channel.
+/// Many devices create lookalikes at the same instant, in one transaction or in several. Only one
+/// succeeds.
 #[tokio::test]
-async fn of_lookalikes_made_at_once_one_is_there() {
+async fn only_one_of_simultaneous_lookalikes_is_created() {
     let server = TestServer::start().await;
     let names = [
         "#соw",
@@ -173,7 +172,7 @@ async fn of_lookalikes_made_at_once_one_is_there() {
 }
 
 #[tokio::test]
-async fn channels_from_before_stay_as_they_are() {
+async fn existing_lookalike_channels_stay_as_they_are() {
     let mut server = TestServer::start().await;
     let [alice, _bob] = server.sessions_on("#old1", ["alice", "bob"]).await;
     alice.send("JOIN #old2").await;
@@ -204,6 +203,6 @@ async fn channels_from_before_stay_as_they_are() {
     assert_eq!(
         status_and_code(refused),
         (409, "channel_name_confusable".into()),
-        "it looks like the one from before"
+        "it looks like the existing channel"
     );
 }

@@ -1,4 +1,4 @@
-//! Commands and their numerics, as modern IRC has them.
+//! Commands and their numerics, as in modern IRC.
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ async fn join_answers_with_topic_and_names_and_tells_the_channel() {
 }
 
 #[tokio::test]
-async fn several_targets_are_judged_one_by_one() {
+async fn each_target_of_a_command_has_its_own_result() {
     let server = TestServer::start().await;
     let [alice, bob, _] = people(&server).await;
     alice.send("JOIN #a,#b").await;
@@ -96,7 +96,7 @@ async fn several_targets_are_judged_one_by_one() {
     assert_eq!(
         got,
         [["#a", "hello"], ["bob", "hello"]],
-        "one event for each, naming that target alone"
+        "one event per target, which names only that target"
     );
     assert_eq!(
         refused(&alice, "PRIVMSG #none,nobody :x").await,
@@ -149,7 +149,7 @@ async fn direct_messages_reach_both_sessions_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn leaving_and_being_made_to_leave() {
+async fn part_and_kick() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = people(&server).await;
     for person in [&alice, &bob, &carol] {
@@ -186,7 +186,7 @@ async fn leaving_and_being_made_to_leave() {
     assert_eq!(
         commands(&queue),
         ["JOIN", "KICK"],
-        "from the event by which she joined to the one by which she left"
+        "from her JOIN to her KICK, both included"
     );
     assert_eq!(params(&queue[1]), ["#rust", "carol", "be nice"]);
     assert_eq!(
@@ -201,12 +201,12 @@ async fn leaving_and_being_made_to_leave() {
     assert_eq!(
         bob.send("JOIN #rust").await["replies"][0]["params"][3],
         "@bob",
-        "a channel made anew has a new op"
+        "a new channel has a new op"
     );
 }
 
 #[tokio::test]
-async fn nick_is_one_event_however_many_channels_are_shared() {
+async fn nick_is_one_event_for_any_number_of_shared_channels() {
     let server = TestServer::start().await;
     let [alice, bob, _] = people(&server).await;
     for person in [&alice, &bob] {
@@ -230,7 +230,7 @@ async fn nick_is_one_event_however_many_channels_are_shared() {
 }
 
 #[tokio::test]
-async fn topics_are_shown_set_and_cleared() {
+async fn a_topic_is_shown_set_and_cleared() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = people(&server).await;
     alice.send("JOIN #rust").await;
@@ -258,7 +258,7 @@ async fn topics_are_shown_set_and_cleared() {
 }
 
 #[tokio::test]
-async fn asking_who_is_where() {
+async fn who_names_list_and_whois() {
     let server = TestServer::start().await;
     let [alice, bob, _] = people(&server).await;
     alice.send("JOIN #rust,#ops").await;

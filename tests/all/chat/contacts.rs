@@ -1,5 +1,5 @@
-//! Who hears of a NICK and a QUIT without sharing a channel: those to whom the session has itself
-//! written, and nobody else.
+//! Who receives the NICK and QUIT of a session without sharing a channel with it: the sessions that
+//! it has written to, and nobody else.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ fn line(event: &Value) -> String {
     format!("{source} {command} {}", params(event).join(" "))
 }
 
-/// Alice has written to bob, carol has written to alice, and dave is a stranger; nobody shares a
-/// channel.
+/// Four sessions that share no channel. Alice has written to bob, carol has written to alice, and
+/// dave has no contact with them.
 async fn people(server: &TestServer) -> [Device; 4] {
     let [alice, bob] = [
         server.create_session("alice").await,
@@ -79,7 +79,7 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
     drop(readers);
     assert_eq!(heard(&carol).await, Vec::<String>::new());
     assert_eq!(heard(&dave).await, Vec::<String>::new());
-    // The session has ended, and what it did stays for those who can read it.
+    // The session has ended. Its events stay for the sessions that can read them.
     until("what nobody can read to go", async || {
         server.rows("sweep") == 0
     })
@@ -90,7 +90,7 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
 }
 
 #[tokio::test]
-async fn a_queue_shows_it_once_however_many_targets_match() {
+async fn a_queue_shows_an_event_once_when_several_targets_match() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     for person in [&alice, &bob] {
@@ -126,9 +126,9 @@ async fn a_queue_shows_it_once_however_many_targets_match() {
     );
 }
 
-/// However a session ends.
+/// The QUIT is sent whichever way the session ends.
 #[tokio::test]
-async fn every_end_of_a_session_is_told_to_those_written_to() {
+async fn every_kind_of_end_is_sent_to_the_sessions_written_to() {
     for how in ["quit", "log out", "removed", "session", "idle", "key"] {
         let server = TestServer::with(&["--client-idle", "10d"]).await;
         let [alice, bob, carol, _] = people(&server).await;
@@ -186,7 +186,7 @@ async fn every_end_of_a_session_is_told_to_those_written_to() {
 }
 
 #[tokio::test]
-async fn those_whom_it_silences_hear_nothing() {
+async fn sessions_it_silences_receive_nothing() {
     let server = TestServer::start().await;
     let [alice, bob, ..] = people(&server).await;
     alice.send("SILENCE +bob").await;
@@ -195,7 +195,7 @@ async fn those_whom_it_silences_hear_nothing() {
     assert_eq!(
         heard(&bob).await,
         ["bob NICK rob"],
-        "the mask holds him, whatever his nick"
+        "the mask follows the session through a change of nick"
     );
     alice.send("SILENCE -bob").await;
     alice.send("NICK alice").await;
@@ -207,9 +207,10 @@ async fn those_whom_it_silences_hear_nothing() {
     );
 }
 
-/// What retention has removed was not written any more, even if the other one goes on writing.
+/// A message that retention has removed no longer counts, even if the other session goes on
+/// writing.
 #[tokio::test]
-async fn it_counts_as_long_as_the_message_is_kept() {
+async fn a_contact_counts_while_the_message_is_kept() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let [alice, bob, carol, _] = people(&server).await;
     server.advance(DAY * 6);
@@ -221,7 +222,7 @@ async fn it_counts_as_long_as_the_message_is_kept() {
         (vec!["alice NICK al".into()], vec!["alice NICK al".into()])
     );
     server.advance(DAY * 6);
-    // At its start the server removes what is old.
+    // At its start the server removes old messages.
     server.restart().await;
     until("the old message to go", async || {
         server.rows("event WHERE command = 'NOTICE'") == 0
@@ -233,10 +234,10 @@ async fn it_counts_as_long_as_the_message_is_kept() {
     assert_eq!(heard(&carol).await, ["al NICK alice"]);
 }
 
-/// Of a session to which it was written, a confined grant's queue has the channel's events and no
-/// more.
+/// The queue of a confined grant has only the events of its channel, even if its session has
+/// written to others.
 #[tokio::test]
-async fn a_confined_grant_hears_nothing_of_it() {
+async fn a_confined_grant_receives_no_events_of_contacts() {
     let server = TestServer::start().await;
     let [alice, bob, ..] = people(&server).await;
     bob.send("JOIN #in").await;
@@ -259,9 +260,9 @@ async fn a_confined_grant_hears_nothing_of_it() {
     assert_eq!(commands(&free.queue().await), ["NICK", "PRIVMSG"]);
 }
 
-/// The latest thousand; and a restart of the server knows them still.
+/// The event reaches the latest thousand contacts, also after a restart of the server.
 #[tokio::test]
-async fn the_latest_1000_are_told() {
+async fn the_latest_1000_contacts_receive_it() {
     let server = TestServer::start().await;
     let [alice, bob, carol, dave] = people(&server).await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
@@ -280,15 +281,15 @@ async fn the_latest_1000_are_told() {
         };
         (of("> 5000"), of("= 5001"), heard(&bob).await.len())
     };
-    // The first of a thousand and more, to whom alice has written the last, are told; bob, long
-    // ago, is not.
+    // Alice wrote to more than a thousand sessions after she wrote to bob. The latest thousand receive
+    // her NICK. The earliest of the others and bob do not.
     assert_eq!(told("al").await, (1000, 0, 0));
     database
         .execute("UPDATE log SET head = 100000", [])
         .unwrap();
     alice.send("PRIVMSG bob :hello").await;
     assert_eq!(told("alice").await, (999, 0, 1));
-    // Unread ones do not push out those to whom she has written just now.
+    // Unread messages do not push out the sessions that she has written to just now.
     for nick in ["carol", "dave"] {
         alice.send(&format!("PRIVMSG {nick} :hello")).await;
     }
@@ -300,13 +301,13 @@ async fn the_latest_1000_are_told() {
     assert_eq!(
         server.rows("conversation WHERE wrote"),
         1201,
-        "as many as are told, and as many as are shown; and carol's"
+        "the contacts that are told, the conversations that are shown, and carol's"
     );
 }
 
-/// In the page, of somebody with whom there is nothing but a direct conversation.
+/// The page follows the nick of a session with which it has only a direct conversation.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_follows_a_conversation_with_somebody_who_has_written() {
+async fn the_page_follows_the_nick_in_a_direct_conversation() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.shows("#composer, #browse-panel").await;

@@ -1,5 +1,5 @@
-//! Conversations by direct messages: how they are listed, and how they are reached when somebody
-//! has left or has another nick.
+//! Conversations of direct messages: how they are listed, and how to reach one after the other
+//! session left or changed its nick.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::support::{Device, JsonAnswer, TestServer, commands, params, until};
 
 mod nicks;
 
-/// The nicks of a device's conversations, as they are listed; those that have ended in brackets,
-/// and unread ones with `*`.
+/// The nicks of a device's conversations in the listed order. Ended sessions are in brackets, and
+/// unread conversations have a `*`.
 async fn listed(device: &Device) -> Vec<String> {
     let snapshot = device.snapshot().await;
     let shown = |direct: &Value| {
@@ -48,7 +48,7 @@ async fn texts(device: &Device, query: &str) -> Vec<String> {
         .collect()
 }
 
-/// A message as JSON, with `to`.
+/// Sends a message as JSON with `to`.
 async fn send_to(
     device: &Device,
     command: &str,
@@ -63,7 +63,7 @@ async fn send_to(
 }
 
 #[tokio::test]
-async fn those_written_to_come_first_then_the_unread_then_the_newest() {
+async fn sessions_written_to_come_first_then_unread_then_newest() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     for nick in ["ann", "bob", "cat", "dan", "eve", "fay"] {
@@ -102,14 +102,14 @@ async fn those_written_to_come_first_then_the_unread_then_the_newest() {
     assert_eq!(
         listed(&alice).await.len(),
         6,
-        "a mark alone is no conversation"
+        "a read marker alone is no conversation"
     );
 }
 
-/// Strangers who write to somebody, and ops who invite, make rows of the store: there are so many
-/// and no more.
+/// Strangers who write to a session and ops who invite it add rows to the store. Their number is
+/// bounded.
 #[tokio::test]
-async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
+async fn strangers_never_displace_a_session_that_was_written_to() {
     let server = TestServer::start().await;
     let [alice, friend] = server.sessions_on("#rust", ["alice", "friend"]).await;
     let old = server.create_session("old").await;
@@ -155,7 +155,7 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
     assert_eq!(
         texts(&alice, "target=old").await,
         ["read long ago"],
-        "what is not listed is still there"
+        "a conversation that is not listed is still kept"
     );
     assert_eq!(server.rows("invite"), 1000);
     assert_eq!(
@@ -166,7 +166,7 @@ async fn strangers_push_out_nobody_whom_a_session_has_written_to() {
 }
 
 #[tokio::test]
-async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes() {
+async fn a_conversation_with_an_ended_session_stays_until_its_last_message_goes() {
     const DAY: Duration = Duration::from_hours(24);
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
@@ -201,7 +201,7 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
             server.restart().await;
         }
     }
-    // Nobody else learns anything by the id, nor anybody by one that no session has.
+    // Other sessions learn nothing from the id, and an unknown id tells nothing.
     assert_eq!(
         texts(&other, &format!("session={first}")).await,
         Vec::<String>::new()
@@ -211,7 +211,8 @@ async fn a_conversation_with_somebody_who_left_stays_until_its_last_message_goes
         .await
         .unwrap_err();
     assert_eq!((nobody.status, nobody.code.as_str()), (404, "no_such_nick"));
-    // Its mark is its own, and the siblings are told which one moved.
+    // The conversation has its own read marker, and the sibling devices are told which marker
+    // moved.
     alice.drain().await;
     let marked = send_to(&phone, "MARKREAD", ["bob", &three.to_string()], first)
         .await

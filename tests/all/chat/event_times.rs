@@ -1,4 +1,4 @@
-//! The times of events: they never decrease as ids increase, whatever the clock does.
+//! The times of events never decrease as ids increase, whatever the clock does.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn say(device: &Device, text: &str) {
 }
 
 #[tokio::test]
-async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart() {
+async fn times_never_decrease_when_the_clock_is_set_back_or_the_server_restarts() {
     let mut server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     say(&alice, "before").await;
@@ -40,7 +40,7 @@ async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart(
         first[first.len() - 1],
         "the clock is still behind the first event"
     );
-    // As soon as the clock is ahead again, it is the clock's time.
+    // When the clock is ahead again, events have its time.
     server.set_clock(YEAR);
     say(&alice, "set right").await;
     let all = times(&alice.queue().await);
@@ -51,9 +51,9 @@ async fn they_never_decrease_when_the_clock_is_set_back_and_not_after_a_restart(
     assert!(told.len() >= 5 && told.is_sorted(), "{told:?}");
 }
 
-/// The last event may be gone when the next one happens.
+/// The last event may have been removed when the next one happens.
 #[tokio::test]
-async fn they_never_decrease_when_nothing_is_left_of_the_log() {
+async fn times_never_decrease_when_the_log_is_empty() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;

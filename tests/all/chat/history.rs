@@ -1,4 +1,5 @@
-//! +H: what members read of a channel beyond what they witnessed themselves, and what nobody does.
+//! The mode +H: which messages a member may read beyond those it witnessed itself, and which
+//! messages nobody may read.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, params, until};
 
-/// The texts that somebody reads in the channel's history, or the refusal.
+/// The texts that a device reads in the channel's history, or the refusal.
 async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
     let history = device
         .call(
@@ -27,7 +28,7 @@ async fn texts(device: &Device) -> Vec<String> {
     read(device, "").await.unwrap()
 }
 
-/// Waits until what nobody can read is gone; how many messages there are.
+/// Waits until unreadable messages are removed. Returns the number of messages left.
 async fn kept(server: &TestServer) -> i64 {
     until("what nobody can read to go", async || {
         server.rows("sweep") == 0
@@ -36,7 +37,7 @@ async fn kept(server: &TestServer) -> i64 {
     server.rows("event WHERE command = 'PRIVMSG'")
 }
 
-/// Says so many words on the channel, and sets a mode before each.
+/// Sends each text to the channel, and sets a mode before each.
 async fn say(op: &Device, said: &[(&str, &str)]) {
     for (mode, text) in said {
         if !mode.is_empty() {
@@ -56,7 +57,7 @@ const STORY: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
+async fn members_read_what_was_said_under_it_and_what_they_witnessed() {
     let mut server = TestServer::start().await;
     let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY).await;
@@ -72,7 +73,7 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
             server.restart().await;
         }
     }
-    // Page by page, in both directions.
+    // Both directions are read page by page.
     let history = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
     let ids: Vec<_> = history
         .items()
@@ -98,7 +99,7 @@ async fn members_read_what_was_said_while_it_was_set_and_their_own_time() {
 }
 
 #[tokio::test]
-async fn it_changes_nothing_about_queues_and_what_is_unread() {
+async fn it_changes_neither_queues_nor_unread_counts() {
     let server = TestServer::start().await;
     let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &[("+H", "bob, come in"), ("", "bob?")]).await;
@@ -121,7 +122,7 @@ async fn it_changes_nothing_about_queues_and_what_is_unread() {
 }
 
 #[tokio::test]
-async fn who_is_no_member_reads_no_more_than_before() {
+async fn a_session_that_is_no_member_reads_no_more_than_without_it() {
     for modes in ["", "s", "i", "k sesame"] {
         let server = TestServer::start().await;
         let [alice, kicked, banned, left] = server
@@ -164,7 +165,7 @@ async fn who_is_no_member_reads_no_more_than_before() {
 }
 
 #[tokio::test]
-async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
+async fn only_operators_set_it_and_it_works_like_other_modes() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     assert_eq!(
@@ -183,7 +184,7 @@ async fn operators_alone_set_it_and_it_is_a_mode_like_others() {
         params(&bob.send("MODE #rust").await["replies"][0]),
         ["bob", "#rust", "+mnH"]
     );
-    // On and off in one command is neither.
+    // Clearing and setting it in one command neither ends a span nor begins one.
     let both = alice.send("MODE #rust -H+H").await;
     assert_eq!(both.ids().len(), 1);
     assert_eq!(server.rows("channel_history WHERE until IS NULL"), 1);
@@ -221,10 +222,10 @@ async fn a_new_channel_has_it_if_the_operator_says_so() {
     }
 }
 
-/// What was said while it was set is for later members, so it stays when all who heard it have
-/// ended; and goes with the channel.
+/// Later members may read what was said under +H. It stays when every session that heard it has
+/// ended, and is removed with the channel.
 #[tokio::test]
-async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
+async fn what_was_said_under_it_stays_until_the_channel_ends() {
     let server = TestServer::start().await;
     let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY).await;
@@ -237,9 +238,13 @@ async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
     bob.send("QUIT").await;
     assert_eq!(kept(&server).await, 4);
     assert_eq!(texts(&carol).await, ["two", "three", "five", "six"]);
-    // The channel ends, and a new one of its name has no past.
+    // When the channel ends and a new one takes its name, the new one has no history.
     carol.send("PART #rust").await;
-    assert_eq!(kept(&server).await, 1, "what carol heard herself");
+    assert_eq!(
+        kept(&server).await,
+        1,
+        "carol still reads what she witnessed"
+    );
     assert_eq!(server.rows("channel_history"), 0);
     let [dave] = server.sessions_on("#rust", ["dave"]).await;
     assert_eq!(texts(&dave).await, Vec::<String>::new());
@@ -247,7 +252,7 @@ async fn what_was_said_stays_as_long_as_a_member_may_come_to_read_it() {
 }
 
 #[tokio::test]
-async fn retention_takes_it_and_the_times_behind_it() {
+async fn retention_removes_the_messages_and_the_spans_of_the_mode() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [alice] = server.sessions_on("#rust", ["alice"]).await;
     say(&alice, &STORY[..4]).await;
@@ -262,9 +267,9 @@ async fn retention_takes_it_and_the_times_behind_it() {
     assert_eq!(texts(&bob).await, ["five"]);
 }
 
-/// Turning it on and off costs a command, so it is remembered so many times and no more.
+/// Setting and clearing +H costs only a command, so the number of remembered spans is bounded.
 #[tokio::test]
-async fn the_last_1000_times_are_remembered() {
+async fn the_last_1000_spans_are_remembered() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     say(

@@ -1,5 +1,5 @@
-//! What the answer to JOIN shows, and what it costs the one writer: a channel with many members as
-//! little as an empty one, and a channel that one is on already nothing.
+//! What the answer to JOIN shows, and what it costs the one writer. A channel with many members
+//! costs as little as an empty one. A channel that the session has already joined costs nothing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Device, JsonAnswer, Socket, TestServer, params};
 
-/// Numerics of an answer, one after the other the same once.
+/// The numerics of an answer. A run of the same numeric counts once.
 fn kinds(answer: &Value) -> Vec<String> {
     let mut kinds: Vec<String> = answer.replies().iter().map(command).collect();
     kinds.dedup();
@@ -18,7 +18,7 @@ fn command(reply: &Value) -> String {
     reply.command().to_owned()
 }
 
-/// How many names an answer has.
+/// The number of names in an answer.
 fn names(answer: &Value) -> usize {
     let replies = answer
         .replies()
@@ -29,7 +29,7 @@ fn names(answer: &Value) -> usize {
         .sum()
 }
 
-/// Lets many more be on a channel.
+/// Adds `count` members to the channel.
 fn crowd(server: &TestServer, channel: &str, count: usize) {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let fill = format!(
@@ -54,9 +54,10 @@ fn kept(server: &TestServer) -> Vec<String> {
     answers.map(Result::unwrap).collect()
 }
 
-/// While another process writes, whatever needs the writer waits for it, and at last is refused.
+/// While another process writes, every command that needs the writer waits for it and is refused in
+/// the end.
 #[tokio::test]
-async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
+async fn joining_again_and_listing_bans_do_not_use_the_writer() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("JOIN #other").await;
@@ -84,13 +85,13 @@ async fn joining_again_and_listing_bans_need_no_turn_of_the_writer_s() {
         bob.try_send("MODE #none b").await.unwrap_err().code,
         "no_such_channel"
     );
-    // Where one channel is new, it is joined.
+    // A new channel is joined, although the other one is joined already.
     let both = bob.send("JOIN #rust,#other").await;
     assert_eq!((both.ids().len(), kinds(&both).len()), (1, 6), "{both}");
 }
 
 #[tokio::test]
-async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
+async fn channels_are_shown_in_the_order_of_the_targets() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let bob = server.create_session("bob").await;
@@ -110,10 +111,10 @@ async fn the_order_is_that_of_the_targets_wherever_each_is_shown() {
     assert_eq!((names(&answer), answer.ids().len()), (2 + 302 + 2, 3));
 }
 
-/// A label keeps what was answered. Of a large channel it keeps that it was joined, and shows it
-/// anew.
+/// A label keeps the answer. Of a large channel it keeps only that the session joined, and the
+/// repeated command shows the channel as it is now.
 #[tokio::test]
-async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
+async fn a_label_keeps_the_names_of_small_channels_and_rereads_large_ones() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#small", ["alice", "bob"]).await;
     alice.send("JOIN #large").await;
@@ -142,7 +143,7 @@ async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
             .count(),
         3
     );
-    // Once she has left it, it is not shown, and not joined again.
+    // After she has left, the repeated command neither shows the channel nor joins it again.
     carol.send("PART #large").await;
     alice.send("JOIN #large").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
@@ -160,7 +161,8 @@ async fn a_label_keeps_the_names_of_small_channels_and_shows_large_ones_anew() {
     );
 }
 
-/// Joining again keeps its label, too: repeated when the session has left since, it does not join.
+/// Joining again keeps its label, too. If the session has left since, the repeated command does not
+/// join.
 #[tokio::test]
 async fn a_label_of_joining_again_has_no_later_effect() {
     let server = TestServer::start().await;
@@ -180,10 +182,10 @@ async fn a_label_of_joining_again_has_no_later_effect() {
     );
 }
 
-/// QueueEnd the socket commands are carried out in their order, so one that is joined again may have
-/// been left just before.
+/// The socket carries out commands in their order, so a PART just before may make a JOIN a real
+/// one.
 #[tokio::test]
-async fn over_the_socket_joining_comes_after_what_was_sent_before_it() {
+async fn over_the_socket_a_join_sees_the_commands_sent_before_it() {
     let server = TestServer::start().await;
     let [alice, _bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.snapshot().await;

@@ -1,4 +1,4 @@
-//! Labels: a command sent again has no second effect and gets the first answer.
+//! Labels: a command that is sent again has no second effect and gets the first answer.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn the_same_label_again_has_no_second_effect_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn with_another_command_it_is_refused() {
+async fn a_label_of_another_command_is_refused() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -64,7 +64,7 @@ async fn a_refused_command_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn two_at_the_same_instant_are_one() {
+async fn two_commands_at_the_same_instant_take_effect_once() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -75,7 +75,7 @@ async fn two_at_the_same_instant_are_one() {
 }
 
 #[tokio::test]
-async fn of_pass_the_verb_alone_is_kept() {
+async fn only_the_verb_of_pass_is_kept() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let first = alice.send("@label=p PASS :correct horse battery").await;
@@ -99,7 +99,7 @@ async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
     let first = alice.send("@label=x JOIN #a").await;
     server.advance(Duration::from_hours(23));
     assert_eq!(alice.send("@label=x JOIN #a").await, first);
-    // A clock that is set lets no label go before its time: nothing is done twice.
+    // A clock that is set forward removes no label early, so no command is carried out twice.
     server.set_clock(24 * 60 * 60);
     assert_eq!(alice.send("@label=x JOIN #a").await, first);
     server.set_clock(-24 * 60 * 60);

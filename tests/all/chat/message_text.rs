@@ -1,4 +1,5 @@
-//! The texts of messages: which characters they have, how many lines, and that they show something.
+//! The texts of messages: the characters they may have, the number of their lines, and that they
+//! must show something.
 
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ const BLANK: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn a_text_that_shows_nothing_is_no_text() {
+async fn a_text_that_shows_nothing_is_refused() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
@@ -82,7 +83,7 @@ async fn a_message_sent_as_json_may_have_several_lines() {
 }
 
 #[tokio::test]
-async fn what_a_text_cannot_have_is_refused_and_sends_nothing() {
+async fn a_text_with_forbidden_parts_is_refused_and_sends_nothing() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;
@@ -175,7 +176,8 @@ async fn each_line_counts_toward_the_flood_limit() {
         Err((429, "throttled".into()))
     );
     server.advance(std::time::Duration::from_secs(20));
-    // More than the burst is allowed to who has it whole, and takes as much longer to come back.
+    // A message longer than the burst is allowed when the whole burst is left. The limit then takes
+    // that much longer to refill.
     send(&alice, "PRIVMSG", "alice", &vec!["line"; 100].join("\n"))
         .await
         .unwrap();
@@ -189,7 +191,7 @@ async fn each_line_counts_toward_the_flood_limit() {
 }
 
 #[tokio::test]
-async fn the_socket_carries_several_lines_too() {
+async fn the_socket_accepts_several_lines_too() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.drain().await;

@@ -1,4 +1,4 @@
-//! Channels, messages and commands: what each does, and who is told of it.
+//! Channels, messages and commands: the effect of each, and who is told of it.
 
 mod channel_list;
 mod channel_names;

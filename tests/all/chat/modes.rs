@@ -1,11 +1,11 @@
-//! Channel modes: what each keeps out, and how a change is told.
+//! Channel modes: what each forbids, and how a change is told.
 
 use serde_json::json;
 
 use crate::support::{JsonAnswer, TestServer, params};
 
 #[tokio::test]
-async fn a_change_is_one_event_of_what_really_changed() {
+async fn a_change_is_one_event_with_only_the_effective_changes() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -21,7 +21,7 @@ async fn a_change_is_one_event_of_what_really_changed() {
     assert_eq!(
         alice.send("MODE #rust +m").await["ids"],
         json!([]),
-        "what is so already is no event"
+        "a mode that is set already is no event"
     );
     let shown = bob.send("MODE #rust").await;
     assert_eq!(params(&shown["replies"][0]), ["bob", "#rust", "+lmt", "10"]);
@@ -74,7 +74,7 @@ async fn only_operators_change_modes_and_mistakes_change_nothing() {
 }
 
 #[tokio::test]
-async fn key_limit_and_bans_keep_the_door() {
+async fn key_limit_and_bans_refuse_joins() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -119,12 +119,12 @@ async fn a_ban_by_session_outlasts_the_nick() {
     );
 }
 
-/// Forms of a ban made of bob's nick, and what is none.
+/// Masks that name bob's nick and so follow his session, and masks that do not.
 const MADE_OF_BOB: [&str; 4] = ["bob", "BOB!*@*", "bob!s2@*", "bob!*@rejoin.server"];
 const NOT_MADE_OF_BOB: [&str; 4] = ["b?b", "bo*!*@*", "bob!s77@*", "bob!*@elsewhere"];
 
 #[tokio::test]
-async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
+async fn a_ban_made_of_a_nick_follows_the_session() {
     for (mask, held) in MADE_OF_BOB
         .map(|mask| (mask, true))
         .into_iter()
@@ -160,10 +160,10 @@ async fn a_ban_made_of_a_nick_holds_the_session_whatever_its_nick() {
     }
 }
 
-/// Nobody can say whom it was meant for, so it must not follow whoever happens to have had the
-/// nick.
+/// When no session has the nick, the ban has no session to follow. It must not follow a session
+/// that had the nick earlier.
 #[tokio::test]
-async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
+async fn a_ban_of_an_unused_nick_applies_to_the_current_nick() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -179,7 +179,7 @@ async fn a_ban_made_of_a_nick_that_nobody_has_goes_by_the_nick_of_the_moment() {
 }
 
 #[tokio::test]
-async fn a_banned_member_neither_speaks_nor_sets_the_topic_by_whatever_nick() {
+async fn a_banned_member_cannot_speak_or_set_the_topic_under_any_nick() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +b-t bob").await;
@@ -223,7 +223,7 @@ async fn moderation_silences_those_without_voice() {
 }
 
 #[tokio::test]
-async fn without_n_one_may_speak_from_outside_and_sees_what_one_said() {
+async fn without_n_outsiders_may_speak_and_see_their_own_messages() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,

@@ -1,4 +1,5 @@
-//! Op passes on: whichever way the last op goes, somebody else is op in the same instant.
+//! Succession of ops: when the last op goes in any way, another member becomes op in the same
+//! instant.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::support::{Device, JsonAnswer, TestServer, commands, params, status_an
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Who is op of the only channel that somebody is on.
+/// The ops of the only channel that the device's session has joined.
 async fn ops(of: &Device) -> Vec<String> {
     let snapshot = of.snapshot().await;
     let members = snapshot["channels"][0]["members"].items().to_vec();
@@ -21,7 +22,7 @@ async fn ops(of: &Device) -> Vec<String> {
         .collect()
 }
 
-/// Source, command and params of a message, as a line.
+/// The source, command and params of a message, as a line.
 fn line(message: &Value) -> String {
     format!(
         "{} {} {}",
@@ -32,7 +33,7 @@ fn line(message: &Value) -> String {
 }
 
 #[tokio::test]
-async fn op_passes_on_whichever_way_the_last_op_goes() {
+async fn op_passes_on_in_every_way_the_last_op_can_go() {
     for (way, command) in [
         ("PART", "PART"),
         ("QUIT", "QUIT"),
@@ -86,7 +87,7 @@ async fn op_passes_on_whichever_way_the_last_op_goes() {
         );
         assert_eq!(
             told[1], "rejoin.server MODE #rust +o bob",
-            "{way}: bob has been there longest"
+            "{way}: bob joined first"
         );
         assert_eq!(ops(&carol).await, ["bob"], "{way}");
         loop {
@@ -110,22 +111,22 @@ async fn the_voiced_come_first_and_the_banned_last() {
     assert_eq!(
         ops(&bob).await,
         ["dave"],
-        "who has voice comes before who has been there longer"
+        "a voiced member comes before one who joined earlier"
     );
     dave.send("MODE #rust +b bob").await;
     dave.send("PART #rust").await;
     assert_eq!(
         ops(&bob).await,
         ["carol"],
-        "who is banned does not become op"
+        "a banned member does not become op"
     );
     carol.send("MODE #rust +v bob").await;
     carol.send("PART #rust").await;
-    assert_eq!(ops(&bob).await, ["bob"], "voice says more than a ban");
+    assert_eq!(ops(&bob).await, ["bob"], "voice outweighs a ban");
 }
 
 #[tokio::test]
-async fn a_channel_of_banned_members_alone_waits_for_somebody_else() {
+async fn a_channel_of_only_banned_members_waits_for_another() {
     let server = TestServer::start().await;
     let [alice, bob, _carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     alice.send("MODE #rust +bb *!s2@* *!s3@*").await;
@@ -139,9 +140,9 @@ async fn a_channel_of_banned_members_alone_waits_for_somebody_else() {
     dave.send("MODE #rust -b *!s2@*").await;
 }
 
-/// The writer looks for the next op, so it looks at no more members than it can in a moment.
+/// The writer searches for the next op, so the search is bounded to a few members and bans.
 #[tokio::test]
-async fn of_many_members_and_bans_those_are_looked_at_who_have_been_there_longest() {
+async fn the_bounded_search_starts_with_the_longest_members() {
     for (guests, successor) in [(150, true), (300, false)] {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
@@ -159,14 +160,14 @@ async fn of_many_members_and_bans_those_are_looked_at_who_have_been_there_longes
         database.execute_batch(&fill).unwrap();
         alice.send("PART #rust").await;
         assert_eq!(ops(&bob).await == ["bob"], successor, "{guests} guests");
-        // Whoever was not looked at becomes op by the next nick.
+        // A member outside the bounds becomes op at the next change of nick.
         bob.send("NICK robert").await;
         assert_eq!(ops(&bob).await, ["robert"]);
     }
 }
 
 #[tokio::test]
-async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
+async fn a_member_becomes_op_when_no_ban_matches_its_new_nick() {
     let server = TestServer::start().await;
     let [alice, badger] = server.sessions_on("#rust", ["alice", "badger"]).await;
     alice.send("MODE #rust +b *bad*!*@*").await;
@@ -183,7 +184,7 @@ async fn a_nick_that_no_ban_matches_any_more_may_be_op() {
 }
 
 #[tokio::test]
-async fn the_last_op_stays_op_until_there_is_another() {
+async fn the_last_op_stays_op_until_there_is_another_member() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for line in ["MODE #rust -o alice", "MODE #rust -o+v-o ALICE bob alice"] {
@@ -209,13 +210,13 @@ async fn the_last_op_stays_op_until_there_is_another() {
     let both = alice.send("MODE #rust -oo alice bob").await;
     assert_eq!(
         both["replies"][0]["command"], "482",
-        "not even two who are op can leave none"
+        "two ops together cannot leave the channel without an op"
     );
     assert_eq!(ops(&bob).await, ["bob"]);
 }
 
 #[tokio::test]
-async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
+async fn kicking_oneself_and_the_successor_passes_op_twice() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     carol.drain().await;
@@ -223,7 +224,7 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
     assert_eq!(
         answer.ids().len(),
         2,
-        "what follows of it by itself is not in the answer"
+        "the succession itself is not in the answer"
     );
     let told: Vec<_> = carol.queue().await.iter().map(line).collect();
     let expected = [
@@ -236,13 +237,13 @@ async fn the_kick_of_oneself_and_the_next_one_passes_op_twice() {
     assert_eq!(
         commands(&alice.drain().await).last(),
         Some(&"KICK"),
-        "who has gone is not told"
+        "a member who has gone is not told"
     );
     assert_eq!(commands(&bob.drain().await).last(), Some(&"KICK"));
 }
 
 #[tokio::test]
-async fn a_channel_that_was_stuck_before_has_an_op_after_the_start() {
+async fn a_channel_without_an_op_gets_one_at_the_start() {
     let mut server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +im").await;
@@ -262,7 +263,7 @@ async fn a_channel_that_was_stuck_before_has_an_op_after_the_start() {
     assert_eq!(
         server.rows("event WHERE command = 'MODE'"),
         2,
-        "and not again at every start"
+        "the next start changes nothing"
     );
 }
 
@@ -364,7 +365,7 @@ async fn a_large_channel_ends_for_all_its_members() {
     assert_eq!(
         server.rows("event WHERE command = 'MODE'"),
         0,
-        "op passes on to nobody meanwhile"
+        "op does not pass on while the channel ends"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What outsiders are told of channels that are +s, +i or +k: nothing of their topics and members.
+//! Outsiders learn neither the topic nor the members of channels that are +s, +i or +k.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::support::{Device, JsonAnswer, TestServer, params, until};
 
 const TOPIC: &str = "what nobody knows";
 
-/// The text of an answer, or of a refusal.
+/// The text of an answer or of a refusal.
 async fn told(device: &Device, line: &str) -> String {
     match device.try_send(line).await {
         Ok(answer) => answer["replies"].to_string(),
@@ -101,7 +101,7 @@ async fn outsiders_are_told_neither_topic_nor_members() {
             ),
             _ => panic!("{entries:?}"),
         }
-        // Those who are on it see all of it, and so does somebody who comes in.
+        // Members see all of the channel, and so does a session that joins.
         assert!(told(&alice, "LIST").await.contains(TOPIC), "{modes}");
         assert!(
             told(&alice, "WHOIS bobbie").await.contains("#club"),
@@ -148,8 +148,7 @@ async fn an_open_channel_shows_itself_to_everybody() {
         listed(&eve).await,
         [json!({"name": "#club", "topic": TOPIC, "members": 2})]
     );
-    // What is shown goes by the modes of the moment. The list may be a second old if the machine is
-    // busy.
+    // The current modes decide what is shown. On a busy machine the list may be a second old.
     for (mode, shown) in [("+s", 0), ("-s", 1)] {
         alice.send(&format!("MODE #club {mode}")).await;
         until(&format!("the list after {mode}"), async || {
@@ -159,7 +158,7 @@ async fn an_open_channel_shows_itself_to_everybody() {
     }
 }
 
-/// A refused JOIN tells no more than the first thing that keeps one out.
+/// A refused JOIN tells only the first reason.
 #[tokio::test]
 async fn a_refused_join_does_not_tell_how_full_a_private_channel_is() {
     for (modes, key, code) in [
@@ -184,7 +183,7 @@ async fn a_refused_join_does_not_tell_how_full_a_private_channel_is() {
             code,
             "{modes}"
         );
-        // An invitation that could not be used because the channel was full is still there.
+        // The full channel refused the guest, so the invitation is unused and still valid.
         alice.send("INVITE eve #club").await;
         alice.send("MODE #club +l 2").await;
         assert_eq!(

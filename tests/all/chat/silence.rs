@@ -1,4 +1,5 @@
-//! SILENCE: a session does not receive what it does not want, and the sender sees no difference.
+//! SILENCE: a session does not receive events that match its masks, and the sender sees no
+//! difference.
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ async fn masks(of: &Device) -> Vec<String> {
         .collect()
 }
 
-/// Texts of direct messages and the channels of invitations, in order.
+/// The texts of direct messages and the channels of invitations, in order.
 fn received(queue: &[Value]) -> Vec<&str> {
     let wanted = queue
         .iter()
@@ -37,7 +38,7 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
     assert_eq!(
         alice.send("SILENCE +mallory!*@*").await["ids"],
         json!([]),
-        "what is so already is no event"
+        "a mask that is set already is no event"
     );
     assert_eq!(
         alice.send("SILENCE").await["replies"][1]["params"],
@@ -70,7 +71,7 @@ async fn masks_are_added_listed_and_removed_and_every_device_is_told() {
 }
 
 #[tokio::test]
-async fn a_session_has_64_masks() {
+async fn a_session_has_at_most_64_masks() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     for n in 0..64 {
@@ -82,7 +83,7 @@ async fn a_session_has_64_masks() {
     assert_eq!(
         alice.send("SILENCE +N63").await["ids"],
         json!([]),
-        "one that is there already is no further one"
+        "a mask that exists already does not count again"
     );
     alice.send("SILENCE -n0").await;
     alice.send("SILENCE +more").await;
@@ -90,7 +91,8 @@ async fn a_session_has_64_masks() {
     assert_eq!(server.rows("silence"), 0);
 }
 
-/// Everything a sender can see of what it sends, with a silencing recipient and with another.
+/// Compares everything that a sender sees with a silencing recipient and with one that does not
+/// silence.
 #[tokio::test]
 async fn a_silenced_sender_sees_no_difference() {
     let server = TestServer::start().await;
@@ -150,7 +152,7 @@ async fn a_silenced_sender_sees_no_difference() {
 }
 
 #[tokio::test]
-async fn what_was_silenced_is_never_received_by_any_way() {
+async fn silenced_events_are_never_received_in_any_way() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -171,12 +173,12 @@ async fn what_was_silenced_is_never_received_by_any_way() {
     assert_eq!(
         params(&stream.message().await.unwrap()),
         ["alice", "fine"],
-        "nothing before it was pushed"
+        "no silenced event came before it"
     );
     assert_eq!(
         received(&bob.queue().await),
         ["two", "fine"],
-        "another target of the same command is not concerned"
+        "another target of the same command receives it"
     );
     for removed in [false, true] {
         let snapshot = alice.snapshot().await;
@@ -219,7 +221,7 @@ async fn what_was_silenced_is_never_received_by_any_way() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_was_silenced_hides_none_of_somebody_else() {
+async fn a_silenced_invitation_hides_no_invitation_of_others() {
     let server = TestServer::start().await;
     let [mallory, bob] = server.sessions_on("#club", ["mallory", "bob"]).await;
     let alice = server.create_session("alice").await;
@@ -232,10 +234,10 @@ async fn an_invitation_that_was_silenced_hides_none_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
+async fn a_mask_made_of_a_nick_follows_the_session() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
-    // Two are there when the mask is set, and one comes later.
+    // The session exists before the mask in two cases, and is created after it in the third.
     for (there, mask) in [
         (true, "MALLORY"),
         (true, "mallory!*@rejoin.server"),
@@ -258,7 +260,7 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
         other.send("PRIVMSG alice :another of that nick").await;
         other.send("NICK bystander").await;
         other.send("PRIVMSG alice :not held").await;
-        // Set while nobody has its nick, it goes by the nick of the moment.
+        // A mask set while no session has its nick applies to the current nick.
         let expected = if there {
             &["not held"][..]
         } else {
@@ -267,7 +269,7 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
         assert_eq!(
             received(&alice.drain().await),
             expected,
-            "{mask}: one session is held, and the nick"
+            "{mask}: the mask holds one session and the nick"
         );
         mallory.send("QUIT").await;
         let new = server.create_session("innocent").await;
@@ -283,7 +285,7 @@ async fn a_mask_made_of_a_nick_holds_the_session_whatever_its_nick() {
 }
 
 #[tokio::test]
-async fn a_wildcard_goes_by_what_matches_now_and_never_hits_oneself() {
+async fn a_wildcard_matches_current_nicks_and_never_the_session_itself() {
     let server = TestServer::start().await;
     let [alice, bob] = [
         server.create_session("alice").await,
@@ -300,7 +302,7 @@ async fn a_wildcard_goes_by_what_matches_now_and_never_hits_oneself() {
 }
 
 #[tokio::test]
-async fn channels_and_what_one_sends_oneself_go_on() {
+async fn messages_on_channels_and_to_oneself_are_not_silenced() {
     let server = TestServer::start().await;
     let [alice, mallory] = server.sessions_on("#rust", ["alice", "mallory"]).await;
     alice.send("SILENCE +mallory").await;

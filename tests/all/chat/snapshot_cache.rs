@@ -1,11 +1,11 @@
-//! The snapshot of a session by itself is remembered, and yet always the present one.
+//! The server caches a session's snapshot, and the cached snapshot is always current.
 
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn whatever_changes_a_session_is_in_its_next_snapshot() {
+async fn every_change_of_a_session_is_in_its_next_snapshot() {
     let server = TestServer::start().await;
     let [alice, bob] = [
         server.create_session("alice").await,
@@ -21,7 +21,7 @@ async fn whatever_changes_a_session_is_in_its_next_snapshot() {
     alice.send("PASS :correct horse battery").await;
     assert_eq!(session("has_password")(&alice.snapshot().await), true);
 
-    // What a sibling does is seen too, and what others do.
+    // Changes made by a sibling device and by other sessions are seen, too.
     let phone = server.login("alix", "correct horse battery").await;
     phone.snapshot().await;
     phone.send("AWAY").await;
@@ -35,13 +35,13 @@ async fn whatever_changes_a_session_is_in_its_next_snapshot() {
     assert_eq!(alice.snapshot().await["directs"], json!([]));
     bob.send("PRIVMSG alix :hello").await;
     assert_eq!(alice.snapshot().await["directs"][0]["nick"], "bob");
-    // A rename of whom one has no channel with is no event for oneself, and yet in the snapshot.
+    // Alice shares no channel with bob, so his new nick is no event for her. Her snapshot shows it.
     bob.send("NICK rob").await;
     assert_eq!(alice.snapshot().await["directs"][0]["nick"], "rob");
 }
 
 #[tokio::test]
-async fn joining_and_parting_alone_are_in_the_next_snapshot() {
+async fn joining_and_parting_are_in_the_next_snapshot() {
     let server = TestServer::start().await;
     let carol = server.create_session("carol").await;
     for _ in 0..3 {
@@ -54,7 +54,7 @@ async fn joining_and_parting_alone_are_in_the_next_snapshot() {
 }
 
 #[tokio::test]
-async fn a_remembered_snapshot_goes_with_the_log() {
+async fn a_cached_snapshot_follows_the_log() {
     let server = TestServer::start().await;
     let [alice, bob] = [
         server.create_session("alice").await,
@@ -68,7 +68,7 @@ async fn a_remembered_snapshot_goes_with_the_log() {
     assert_eq!(snapshot["cursor"], after, "others' events move the cursor");
     alice.send(&format!("ACK {after}")).await;
     assert_eq!(alice.snapshot().await["acknowledged"], after);
-    // Nothing else has changed.
+    // Only the cursor has changed.
     snapshot["cursor"] = before["cursor"].clone();
     snapshot["client"]["seen_at"] = before["client"]["seen_at"].clone();
     assert_eq!(snapshot, before);

@@ -1,4 +1,4 @@
-//! How much is unread, as the snapshot tells it.
+//! The unread counts in the snapshot.
 
 use serde_json::json;
 
@@ -6,8 +6,8 @@ use crate::support::{Device, JsonAnswer, TestServer};
 
 const NONE: (u64, bool) = (0, false);
 
-/// How much a device is told is unread of a channel or an exchange, and whether its nick is a word
-/// of that.
+/// The unread count that a device sees for a channel or a conversation, and whether an unread
+/// message mentions its nick.
 async fn unread(device: &Device, of: &str) -> (u64, bool) {
     let snapshot = device.snapshot().await;
     let mut found = snapshot["channels"]
@@ -22,17 +22,17 @@ async fn unread(device: &Device, of: &str) -> (u64, bool) {
     )
 }
 
-/// Says something in one place; its event's id.
+/// Sends a message and returns the id of its event.
 async fn say(device: &Device, line: &str) -> i64 {
     device.send(line).await["ids"][0].as_i64().unwrap()
 }
 
 #[tokio::test]
-async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device() {
+async fn messages_of_others_raise_it_and_the_read_marker_lowers_it() {
     let mut server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
-    assert_eq!(unread(&alice, "#rust").await, NONE, "joining is not saying");
+    assert_eq!(unread(&alice, "#rust").await, NONE, "a JOIN is not unread");
     let first = say(&bob, "PRIVMSG #rust :hello").await;
     let second = say(&bob, "NOTICE #rust :there").await;
     let direct = say(&bob, "PRIVMSG alice :psst").await;
@@ -71,7 +71,7 @@ async fn what_others_say_raises_it_and_the_read_mark_lowers_it_for_every_device(
 }
 
 #[tokio::test]
-async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick() {
+async fn own_messages_do_not_count_whatever_the_client_and_nick() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -94,7 +94,8 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
         (unread(&bob, "#rust").await, unread(&bob, "alix").await),
         ((3, false), (3, false))
     );
-    // Who takes a nick that was one's own is somebody else; so is another's bot.
+    // A session that takes alice's former nick is another session. A bot of another session is not
+    // her own either.
     bob.send("NICK alice").await;
     bob.create_key("chat:write")
         .await
@@ -110,7 +111,7 @@ async fn what_a_session_says_itself_does_not_count_by_whatever_client_and_nick()
 }
 
 #[tokio::test]
-async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
+async fn it_counts_back_from_the_newest_up_to_a_hundred() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.send("PRIVMSG #rust,alice :alice?").await;
@@ -130,7 +131,7 @@ async fn it_is_counted_from_the_newest_back_and_up_to_a_hundred() {
 }
 
 #[tokio::test]
-async fn what_was_said_before_ones_stay_does_not_count() {
+async fn messages_before_the_session_joined_do_not_count() {
     let server = TestServer::start().await;
     let [bob, carol] = server.sessions_on("#rust", ["bob", "carol"]).await;
     let alice = server.create_session("alice").await;
@@ -147,10 +148,10 @@ async fn what_was_said_before_ones_stay_does_not_count() {
         assert_eq!(
             unread(&carol, "#rust").await,
             (so_far, false),
-            "who has stayed"
+            "the session that stayed counts it"
         );
     }
-    // A channel that ended has nothing to do with the next of its name.
+    // A channel that ended adds nothing to the next one of its name.
     bob.send("PRIVMSG #rust :alice is here").await;
     for person in [&alice, &bob, &carol] {
         person.send("PART #rust").await;
@@ -170,7 +171,7 @@ async fn what_was_said_before_ones_stay_does_not_count() {
 }
 
 #[tokio::test]
-async fn an_exchange_is_with_a_session_not_with_a_nick() {
+async fn a_conversation_belongs_to_a_session_not_to_a_nick() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     bob.send("PRIVMSG alice :from the first bob").await;
@@ -188,7 +189,7 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
         .send("PRIVMSG alice :from another bob")
         .await;
     assert_eq!(unread(&alice, "bob").await, (1, false));
-    // Whoever speaks from outside is heard on the channel, and is no less unread.
+    // A message from outside the channel counts like a member's.
     alice.send("MODE #rust -n").await;
     server
         .create_session("dave")
@@ -199,7 +200,7 @@ async fn an_exchange_is_with_a_session_not_with_a_nick() {
 }
 
 #[tokio::test]
-async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
+async fn a_mention_is_the_current_nick_as_a_word_of_an_unread_message() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for (text, mention) in [
@@ -210,7 +211,7 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
         ("#rust", false),
         ("\u{1}ACTION waves at Alice\u{1}", true),
     ] {
-        // On a channel, and of an exchange alike.
+        // The rule is the same for a channel and for a direct conversation.
         for (to, of) in [("#rust", "#rust"), ("alice", "bob")] {
             bob.send(&format!("PRIVMSG {to} :before")).await;
             let said = say(&bob, &format!("PRIVMSG {to} :{text}")).await;
@@ -221,7 +222,7 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
             assert_eq!(
                 unread(&alice, of).await,
                 (1, false),
-                "the mention was read: {of} {text}"
+                "the mention has been read: {of} {text}"
             );
             alice.send(&format!("MARKREAD {of} {next}")).await;
         }
@@ -233,12 +234,12 @@ async fn a_mention_is_the_present_nick_as_a_word_of_what_is_unread() {
     assert_eq!(
         unread(&alice, "#rust").await,
         (1, true),
-        "it is the nick that one has now"
+        "only the current nick counts"
     );
 }
 
 #[tokio::test]
-async fn a_confined_program_is_told_of_its_channels_and_nothing_else() {
+async fn a_confined_program_learns_only_the_counts_of_its_channels() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
     for person in [&alice, &bob] {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_invitation_reaches_the_guest_and_opens_the_door_once() {
+async fn an_invitation_reaches_the_guest_and_works_once() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = people(&server).await;
     alice.send("JOIN #club").await;
@@ -43,7 +43,7 @@ async fn an_invitation_reaches_the_guest_and_opens_the_door_once() {
 }
 
 #[tokio::test]
-async fn an_invitation_that_is_pending_already_is_no_event() {
+async fn inviting_again_while_an_invitation_is_pending_is_no_event() {
     let server = TestServer::start().await;
     let [alice, bob, _] = people(&server).await;
     alice.send("JOIN #club").await;
@@ -63,7 +63,7 @@ async fn an_invitation_that_is_pending_already_is_no_event() {
     assert_eq!(
         alice.send("INVITE bob #club").await.ids().len(),
         1,
-        "it was used"
+        "the guest used the first invitation"
     );
 }
 
@@ -82,5 +82,8 @@ async fn json_and_lines_are_the_same_commands() {
     alice.send(":mallory PRIVMSG #rust ::) spaces  kept ").await;
     let queue = alice.queue().await;
     assert_eq!(params(&queue[1]), params(&queue[2]));
-    assert_eq!(queue[2]["source"], "alice", "nobody can say who they are");
+    assert_eq!(
+        queue[2]["source"], "alice",
+        "a command cannot state its sender"
+    );
 }

@@ -1,9 +1,9 @@
-//! With whom a conversation is when nicks change hands.
+//! Which session a conversation belongs to when nicks change owners.
 
 use super::*;
 
 #[tokio::test]
-async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
+async fn a_message_to_a_session_never_reaches_another_that_took_its_nick() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let first = session(&bob).await;
@@ -42,7 +42,7 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
     assert_eq!(
         alice.try_send_json(labelled.clone()).await.unwrap(),
         answer,
-        "what was sent already stays sent"
+        "a message that was sent stays sent"
     );
     let mut changed = labelled.clone();
     changed["to"] = json!(session(&other).await);
@@ -64,7 +64,7 @@ async fn a_message_for_a_session_never_reaches_another_that_has_its_nick() {
 }
 
 #[tokio::test]
-async fn a_session_is_named_beside_one_nick_and_nothing_else() {
+async fn a_session_id_is_accepted_beside_exactly_one_nick() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let bob = session(&bob).await;
