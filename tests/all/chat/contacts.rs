@@ -281,8 +281,8 @@ async fn the_latest_1000_contacts_receive_it() {
         };
         (of("> 5000"), of("= 5001"), heard(&bob).await.len())
     };
-    // Alice wrote to more than a thousand sessions after she wrote to bob. The latest thousand receive
-    // her NICK. The earliest of the others and bob do not.
+    // Alice wrote to more than a thousand sessions after she wrote to bob. The latest thousand
+    // receive her NICK. The earliest of the others and bob do not.
     assert_eq!(told("al").await, (1000, 0, 0));
     database
         .execute("UPDATE log SET head = 100000", [])

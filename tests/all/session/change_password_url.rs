@@ -1,5 +1,5 @@
-//! `/.well-known/change-password`, by which a password manager leads its user to where the password
-//! is changed.
+//! `/.well-known/change-password`: a password manager opens it to lead its user to the page where
+//! the password is changed.
 
 use reqwest::{Method, header};
 
@@ -39,7 +39,7 @@ async fn it_redirects_to_a_page_of_this_origin() {
         ),
         (200, &"text/html; charset=utf-8".parse().unwrap())
     );
-    // A password manager asks first whether the server answers everything with a page.
+    // A password manager first checks that the server does not answer every path with a page.
     let nothing = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";
     assert_eq!(
         device
@@ -53,7 +53,7 @@ async fn it_redirects_to_a_page_of_this_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_password_is_changed_there_also_by_somebody_who_has_to_log_in_first() {
+async fn the_password_can_be_changed_there_also_after_a_login() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;
@@ -70,7 +70,7 @@ async fn the_password_is_changed_there_also_by_somebody_who_has_to_log_in_first(
         page.shows("#composer").await;
         page.counts("#password", 0).await;
 
-        // Signed out on this device; the session is still on another one.
+        // This device is logged out. The session is still live on another one.
         let phone = server.login("alice", "another horse battery").await;
         let this = page.device(&server).await;
         page.goto("about:blank").await;

@@ -1,4 +1,4 @@
-//! From where a device came and comes: what its siblings are shown of it, and who is not.
+//! The networks of a device's login and last use: who is shown them, and who is not.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn from(first: &str, last: &str) -> Value {
     json!({"first": first, "last": last})
 }
 
-/// What the store has of the last networks, by their clients.
+/// The last networks in the store, in the order of their clients.
 fn stored(server: &TestServer) -> Vec<Option<i64>> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let mut areas = database
@@ -67,7 +67,7 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
             server.restart().await;
         }
     }
-    // A renewal is used from where it comes; where the device was let in stays.
+    // The renewal comes from another network. It changes the last network, not the first.
     let renewed = phone
         .at_address("203.0.113.99")
         .login("alice", PASSWORD)
@@ -79,9 +79,10 @@ async fn the_first_and_the_last_network_are_shown_and_a_restart_forgets_neither(
     );
 }
 
-/// No request writes it: it is gathered, and written with the time of use.
+/// No request writes the network by itself. The server collects it and writes it together with the
+/// time of use.
 #[tokio::test]
-async fn it_is_written_down_with_the_time_of_use() {
+async fn it_is_stored_with_the_time_of_use() {
     let server = TestServer::with(&PROXY).await;
     let alice = server
         .device()
@@ -89,7 +90,7 @@ async fn it_is_written_down_with_the_time_of_use() {
         .try_create_session("alice")
         .await
         .unwrap();
-    // This one is a write by itself: the cookie has arrived.
+    // This first use is a write of its own, because it confirms that the cookie arrived.
     alice.send("PING x").await;
     let moved = alice.at_address("198.51.100.9");
     moved.send("PING x").await;
@@ -97,15 +98,15 @@ async fn it_is_written_down_with_the_time_of_use() {
     assert_eq!(stored(&server), [None]);
     server.core().write_down_use().await.unwrap();
     assert_eq!(stored(&server), [Some(0x00c6_3364)]);
-    // Without time having passed, too.
+    // A new network is stored even if no time has passed.
     alice.send("PING x").await;
     server.core().write_down_use().await.unwrap();
     assert_eq!(stored(&server), [Some(0x00cb_0071)]);
 }
 
-/// However a device is used.
+/// Every way to use a device updates the network.
 #[tokio::test]
-async fn every_use_tells_from_where_it_came() {
+async fn every_use_updates_the_last_network() {
     let server = TestServer::with(&PROXY).await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -130,7 +131,7 @@ async fn every_use_tells_from_where_it_came() {
 }
 
 #[tokio::test]
-async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
+async fn keys_and_apps_never_see_it_whatever_their_scopes() {
     let server = TestServer::with(&PROXY).await;
     let alice = server
         .device()
@@ -164,7 +165,7 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
             );
         }
     }
-    // The app is a device that the others see like any other.
+    // The app appears among the devices like any other.
     let shown = addresses(&alice).await;
     assert_eq!(
         (shown.len(), &shown[0]),
@@ -173,9 +174,9 @@ async fn keys_and_apps_are_not_shown_it_whatever_they_may_do() {
     assert!(shown[1]["last"].is_string());
 }
 
-/// A right password alone is no device yet.
+/// A caller with only the right password has no device yet, so it is not shown the networks.
 #[tokio::test]
-async fn the_list_of_too_many_clients_has_none() {
+async fn the_list_in_too_many_clients_has_no_networks() {
     let server = TestServer::with(&[&PROXY[..], &["--max-clients", "1"]].concat()).await;
     let alice = server
         .device()
@@ -195,7 +196,7 @@ async fn the_list_of_too_many_clients_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_panel_of_devices_tells_it() {
+async fn the_panel_of_devices_shows_it() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;

@@ -1,4 +1,4 @@
-//! Sessions: made, rejoined, renewed, ended.
+//! Sessions are created, rejoined, renewed and ended.
 
 use reqwest::{Method, header};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{JsonAnswer, TestServer, commands, params};
 
 #[tokio::test]
-async fn a_session_is_made_and_the_browser_gets_its_cookie_and_nothing_else() {
+async fn a_new_session_gives_the_browser_only_its_cookie() {
     let server = TestServer::start().await;
     let request = server
         .device()
@@ -36,7 +36,7 @@ async fn a_session_is_made_and_the_browser_gets_its_cookie_and_nothing_else() {
     let secret = secret.to_owned();
     assert!(
         !response.text().await.unwrap().contains(&secret),
-        "the secret is in the cookie alone"
+        "only the cookie carries the secret"
     );
 }
 
@@ -74,7 +74,7 @@ async fn behind_https_the_cookie_has_the_host_prefix_and_is_secure() {
 }
 
 #[tokio::test]
-async fn logging_in_rejoins_the_same_session_and_nobody_else_hears_of_it() {
+async fn logging_in_rejoins_the_session_and_tells_no_other_session() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -178,7 +178,7 @@ async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_cookie_of_a_live_client_makes_no_second_session() {
+async fn a_request_with_a_live_clients_cookie_creates_no_second_session() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let refusal = alice.try_create_session("carol").await.unwrap_err();
@@ -197,7 +197,7 @@ async fn a_cookie_of_a_live_client_makes_no_second_session() {
 }
 
 #[tokio::test]
-async fn ending_the_session_ends_every_client_with_the_reason() {
+async fn ending_the_session_ends_every_client_and_gives_the_reason() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
@@ -214,7 +214,7 @@ async fn ending_the_session_ends_every_client_with_the_reason() {
 }
 
 #[tokio::test]
-async fn logout_clears_the_cookie_and_says_why_afterwards() {
+async fn logout_clears_the_cookie_and_later_requests_get_the_reason() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let response = alice.request(Method::POST, "/logout").send().await.unwrap();

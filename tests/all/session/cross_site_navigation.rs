@@ -1,12 +1,12 @@
-//! A browser that is led here, by another site's link or by its user: it reads, and acknowledges
-//! nothing.
+//! A browser navigates to the API, by a link on another site or because its user opens the address.
+//! It reads the queue, and its request acknowledges nothing.
 
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::{Device, JsonAnswer, Stream, TestServer};
 
-/// What a request has in its head when a browser is led here.
+/// The headers that a request of a navigating browser has.
 type Head = &'static [(&'static str, &'static str)];
 
 const SAID: Head = &[
@@ -38,7 +38,7 @@ async fn read(device: &Device, path: &str, head: Head) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
+async fn a_navigation_to_a_queue_reads_it_and_acknowledges_nothing() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
@@ -46,7 +46,7 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     let acknowledged = async || alice.snapshot().await["acknowledged"].clone();
     let before = acknowledged().await;
     for head in [SAID, TYPED, PLAIN] {
-        // It is read from where it says, and stays to be read.
+        // The request reads from the position in the address, and the events stay in the queue.
         assert_eq!(
             read(&alice, "/api/v1/messages?timeout=0", head)
                 .await
@@ -84,7 +84,7 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
         assert_eq!(acknowledged().await, before, "{head:?}");
         assert_eq!(alice.queue().await.len(), 1, "{head:?}");
     }
-    // A script of ours, and a program whatever it accepts, acknowledge.
+    // The page's own script acknowledges, and so does a program with any Accept header.
     let script: Head = &[
         ("sec-fetch-site", "same-origin"),
         ("sec-fetch-mode", "cors"),
@@ -120,11 +120,11 @@ async fn whoever_is_led_to_a_queue_reads_it_and_acknowledges_nothing() {
     assert_eq!(acknowledged().await.to_string(), next);
 }
 
-/// QueueEnd plain http a browser does not say what it fetches for, unless the host is its own machine.
-/// Cookies know no ports, so a page on another port can have what is here fetched as an image, or
-/// by a script.
+/// Over plain http a browser does not send Sec-Fetch headers, unless the host is its own machine.
+/// Cookies have no port, so a page on another port can fetch this server's addresses as an image or
+/// as a script.
 #[tokio::test]
-async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_told() {
+async fn recognised_fetches_by_a_page_on_another_port_acknowledge_nothing() {
     const IMAGE: Head = &[(
         "accept",
         "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
@@ -150,7 +150,7 @@ async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_to
         );
         assert_eq!(alice.queue().await.len(), 1, "{head:?}");
     }
-    // The page's own requests, and those of programs, acknowledge.
+    // The page's own requests acknowledge, and so do those of programs.
     let referer = format!("{}/", alice.base);
     for (name, value) in [
         ("referer", referer.as_str()),
@@ -175,7 +175,7 @@ async fn what_another_ports_page_fetches_acknowledges_nothing_where_it_can_be_to
 }
 
 #[tokio::test]
-async fn a_queue_begins_with_its_clients_own_first_snapshot() {
+async fn a_queue_begins_with_the_first_snapshot_of_its_own_client() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
@@ -200,7 +200,7 @@ async fn a_queue_begins_with_its_clients_own_first_snapshot() {
 }
 
 #[tokio::test]
-async fn over_https_the_browsers_own_word_is_needed() {
+async fn over_https_the_sec_fetch_headers_are_required() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let alice = server
         .device()
@@ -218,6 +218,6 @@ async fn over_https_the_browsers_own_word_is_needed() {
     assert_eq!(
         alice.queue().await.len(),
         0,
-        "every browser that speaks TLS says what it fetches for"
+        "every browser sends Sec-Fetch headers over TLS"
     );
 }

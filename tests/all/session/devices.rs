@@ -1,4 +1,4 @@
-//! A session's devices: listed, removed, expired; each leaves alone.
+//! The devices of a session: each is listed, removed and expires by itself.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn reason(device: &Device) -> Value {
 }
 
 #[tokio::test]
-async fn the_list_names_them_and_marks_the_one_that_asks() {
+async fn the_list_names_the_devices_and_marks_the_caller() {
     let server = TestServer::start().await;
     let ([alice, phone, _], bob) = three_devices(&server).await;
     let list = phone.get("/api/v1/clients").await;
@@ -94,15 +94,15 @@ async fn a_new_device_is_announced_to_its_siblings() {
     );
     assert!(
         television.queue().await.is_empty() && bob.queue().await.is_empty(),
-        "nobody else hears of it"
+        "no other session is told"
     );
-    // A renewal is no new device.
+    // A renewal adds no device.
     television.login_with(login).await.unwrap();
     assert_eq!(alice.queue().await.len(), 1);
 }
 
 #[tokio::test]
-async fn one_is_removed_by_another_and_its_poll_and_stream_end_at_once() {
+async fn removing_a_device_ends_its_poll_and_stream_at_once() {
     let server = TestServer::start().await;
     let ([alice, phone, tablet], bob) = three_devices(&server).await;
     let id = phone.snapshot().await["client"]["id"].clone();
@@ -146,7 +146,7 @@ async fn one_is_removed_by_another_and_its_poll_and_stream_end_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_removes_the_devices_of_others() {
+async fn a_session_cannot_remove_the_devices_of_another() {
     let server = TestServer::start().await;
     let ([alice, ..], bob) = three_devices(&server).await;
     let id = bob.snapshot().await["client"]["id"].clone();
@@ -162,7 +162,7 @@ async fn nobody_removes_the_devices_of_others() {
 }
 
 #[tokio::test]
-async fn all_others_are_removed_and_the_caller_stays() {
+async fn removing_all_others_keeps_the_caller() {
     let server = TestServer::start().await;
     let ([alice, phone, tablet], bob) = three_devices(&server).await;
     phone.delete("/api/v1/clients").await.unwrap();
@@ -175,7 +175,7 @@ async fn all_others_are_removed_and_the_caller_stays() {
 }
 
 #[tokio::test]
-async fn removing_the_last_one_ends_the_session() {
+async fn removing_the_last_device_ends_the_session() {
     let server = TestServer::start().await;
     let bob = server.create_session("bob").await;
     let id = bob.snapshot().await["client"]["id"].clone();
@@ -195,10 +195,10 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
     assert_eq!(
         reason(&phone).await,
         "expired",
-        "also before anyone has come to remove it"
+        "an expired device counts as gone before the maintenance removes it"
     );
     alice.send("PRIVMSG #rust :still here").await;
-    // Upkeep comes once a minute and at every start.
+    // The maintenance runs once a minute and at every start.
     server.restart().await;
     server.wait_for_clients(2).await;
     assert_eq!(alice.clients().await.len(), 1);
@@ -207,7 +207,7 @@ async fn an_unused_device_expires_and_a_used_one_does_not() {
 }
 
 #[tokio::test]
-async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
+async fn a_device_expires_after_its_lifetime_however_much_it_is_used() {
     let mut server = TestServer::with(&["--client-lifetime", "2d"]).await;
     let [alice, _] = server.sessions_on("#rust", ["alice", "bob"]).await;
     server.advance(Duration::from_hours(47));
@@ -233,7 +233,7 @@ async fn after_its_lifetime_a_device_leaves_however_much_it_is_used() {
 }
 
 #[tokio::test]
-async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_replaced() {
+async fn a_seventeenth_device_is_refused_and_may_replace_another() {
     let server = TestServer::with(&["--max-clients", "3"]).await;
     let ([alice, phone, _], _) = three_devices(&server).await;
     let login = |password: &'static str, replace: Option<i64>| {
@@ -276,7 +276,7 @@ async fn the_seventeenth_is_refused_after_the_right_password_and_one_can_be_repl
 }
 
 #[tokio::test]
-async fn a_device_is_renamed_and_its_siblings_hear_of_it() {
+async fn a_rename_of_a_device_is_told_to_its_siblings() {
     let server = TestServer::start().await;
     let ([alice, phone, _], bob) = three_devices(&server).await;
     let id = phone.snapshot().await["client"]["id"].clone();
@@ -308,7 +308,7 @@ async fn a_device_is_renamed_and_its_siblings_hear_of_it() {
         );
     }
     assert_eq!(rename(&bob, "x").await.unwrap_err().code, "not_found");
-    // So does a renewal that gives a name; one that gives none leaves it.
+    // A renewal with a name renames the device, too. One without a name keeps the old name.
     let login = |name: Value| json!({"nick": "alice", "password": "correct horse battery", "client_name": name});
     let phone = phone
         .login_with(login(json!("tablet of mine")))

@@ -1,4 +1,4 @@
-//! What time ends, and what a clock that is set wrong does not end.
+//! What expires with time, and what a wrong clock must not expire.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Device, JsonAnswer, TestServer, until};
 const PASSWORD: &str = "correct horse battery";
 const DAY: i64 = 24 * 60 * 60;
 
-/// Waits until somebody else sees that a nick is nobody's.
+/// Waits until another session sees that no session has the nick.
 async fn gone(witness: &Device, nick: &str) {
     let whois = format!("WHOIS {nick}");
     until(&format!("{nick} to leave"), async || {
@@ -69,15 +69,16 @@ async fn a_held_poll_and_a_stream_end_when_their_client_expires() {
             ]
         );
     };
-    // Well before a minute's upkeep and a poll's own end.
+    // This is well before the maintenance of the next minute and before the poll's own timeout.
     tokio::time::timeout(Duration::from_secs(20), both)
         .await
         .expect("they end within about a second");
 }
 
-/// A lost answer holds no nick: without its cookie nobody can use the session, or give it up.
+/// A session whose cookie got lost holds its nick for only ten minutes, because nobody can use or
+/// end it.
 #[tokio::test]
-async fn a_cookie_that_is_never_presented_is_worth_ten_minutes() {
+async fn a_cookie_that_is_never_presented_expires_after_ten_minutes() {
     let server = TestServer::start().await;
     let (_, kept, late) = (
         server.create_session("lost").await,
@@ -98,7 +99,7 @@ async fn a_cookie_that_is_never_presented_is_worth_ten_minutes() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered() {
+async fn the_first_use_of_a_cookie_is_stored_before_its_answer() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     assert_eq!(unpresented(&server), 1);
@@ -106,7 +107,7 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
     assert_eq!(
         unpresented(&server),
         0,
-        "whatever happens to the server now, she stays"
+        "the session survives a crash of the server"
     );
     server.restart().await;
     server.create_session("lost").await;
@@ -114,10 +115,10 @@ async fn a_cookie_is_known_to_have_arrived_before_its_first_request_is_answered(
     gone(&alice, "lost").await;
 }
 
-/// Of a login whose answer is lost only the new client leaves; one that was renewed stays until it
-/// is idle, or a session whose last client it is would end while its owner knows the password.
+/// A login whose answer is lost removes only the new client. A renewed client stays until it is
+/// idle: otherwise a session could end with its last client although its owner knows the password.
 #[tokio::test]
-async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
+async fn a_client_whose_login_answer_is_lost_expires_and_its_siblings_stay() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -134,10 +135,10 @@ async fn a_login_whose_answer_is_lost_leaves_and_its_siblings_stay() {
     assert_eq!(alice.clients().await.len(), 2);
 }
 
-/// A clock set a day forward makes nobody leave who has not been away; set back it holds nobody up;
-/// and order is by id.
+/// A clock that is set a day forward expires only what is due, and a clock that is set back delays
+/// no expiry. Events stay in the order of their ids.
 #[tokio::test]
-async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
+async fn a_clock_change_expires_no_session_and_keeps_the_order() {
     let server = TestServer::with(&["--client-idle", "12h", "--retention", "20h"]).await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -152,7 +153,8 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     }
     server.set_clock(DAY);
     server.advance(Duration::from_mins(5));
-    // Who is due leaves, so the clock was looked at, and others were not taken for being due.
+    // The client that is due expires, so the maintenance has run since the clock changed. It left
+    // the others alone.
     gone(&alice, "lost").await;
     assert_eq!(ended(&lost).await, "expired");
     fresh.snapshot().await;
@@ -163,7 +165,7 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
             .map(|message| message["id"].clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(ids(&queue), said, "and nothing was dropped");
+    assert_eq!(ids(&queue), said, "no event was dropped");
     let times: Vec<_> = queue
         .iter()
         .map(|message| message["time"].as_str().unwrap())
@@ -180,9 +182,9 @@ async fn a_clock_that_is_set_ends_nobody_and_breaks_no_order() {
     );
 }
 
-/// Use is written down once a minute; who was here since then is not taken for having been away.
+/// The time of use is stored once a minute. A use since then counts as well.
 #[tokio::test]
-async fn use_that_is_not_written_down_yet_counts() {
+async fn a_use_that_is_not_stored_yet_counts() {
     let server = TestServer::with(&["--client-idle", "1h"]).await;
     let (alice, idle) = (
         server.create_session("alice").await,
@@ -200,7 +202,7 @@ async fn use_that_is_not_written_down_yet_counts() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_keeps_nobody_waiting() {
+async fn a_clock_that_is_set_back_delays_no_expiry() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;

@@ -1,4 +1,5 @@
-//! A week before a device's lifetime ends, its session is told, and how to keep the device.
+//! A week before a device's lifetime ends, the server tells its session when it ends and how to
+//! keep the device.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::support::{Device, FLAGS, TestServer, params, until};
 const PASSWORD: &str = "correct horse battery";
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a device was told of devices that will be logged out.
+/// The warnings that a device received about devices that will be logged out.
 async fn warnings(device: &Device) -> Vec<String> {
     let queue = device.queue().await;
     let notices = queue
@@ -28,8 +29,8 @@ async fn warned(device: &Device, times: usize) -> Vec<String> {
     warnings
 }
 
-/// Waits until the server has looked at the clock once more: a nick whose cookie never arrived goes
-/// after ten minutes.
+/// Waits until the maintenance has run once more. It shows by a nick that becomes free, because its
+/// cookie never arrived and ten minutes have passed.
 async fn looked(server: &TestServer, witness: &Device, nick: &str) {
     server.create_session(nick).await;
     server.advance(Duration::from_mins(10));
@@ -40,7 +41,7 @@ async fn looked(server: &TestServer, witness: &Device, nick: &str) {
 }
 
 #[tokio::test]
-async fn every_device_is_told_a_week_before_and_a_login_renews() {
+async fn every_device_is_warned_a_week_before_and_a_login_renews() {
     let mut server = TestServer::with(&["--client-idle", "400d", "--retention", "400d"]).await;
     let alice = server.device().try_create_session("alice").await.unwrap();
     alice.snapshot().await;
@@ -51,7 +52,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     assert_eq!(
         (warnings(&alice).await.len(), warnings(&phone).await.len()),
         (0, 0),
-        "it is not a week yet"
+        "more than a week is left"
     );
     server.advance(Duration::from_hours(1));
     for device in [&alice, &phone] {
@@ -68,7 +69,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
     server.restart().await;
     looked(&server, &alice, "gone").await;
     warned(&phone, 1).await;
-    // On the day before, she logs in again where she is.
+    // On the day before the end she logs in again on the same device.
     server.advance(DAY * 5);
     let renewed = alice.login("alice", PASSWORD).await.unwrap();
     server.advance(DAY * 5);
@@ -80,7 +81,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
             .starts_with("2027-11-"),
         "{clients}"
     );
-    // The phone's turn, and then hers again: once for each lifetime.
+    // The phone is next, and then her first device again. Each lifetime has one warning.
     server.advance(DAY * 80);
     warned(&renewed, 2).await;
     server.advance(DAY * 60);
@@ -94,7 +95,7 @@ async fn every_device_is_told_a_week_before_and_a_login_renews() {
 }
 
 #[tokio::test]
-async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_told_apart() {
+async fn warnings_differ_for_sessions_without_password_bots_and_apps() {
     let server = TestServer::with(&["--client-idle", "400d", "--retention", "400d"]).await;
     let alice = server.create_session("alice").await;
     alice.snapshot().await;
@@ -111,7 +112,6 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
         text.contains("last device") && text.contains("set a password"),
         "{text}"
     );
-    // So she does.
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let alice = alice.login("alice", PASSWORD).await.unwrap();
     let wiki = server.app("Wiki", &FLAGS).await;
@@ -134,9 +134,9 @@ async fn a_session_without_a_password_is_told_to_set_one_and_bots_and_apps_are_t
     );
 }
 
-/// Where lifetimes are shorter than a week, every device is told as it comes.
+/// If lifetimes are shorter than a week, the warning comes with each new device.
 #[tokio::test]
-async fn a_lifetime_under_a_week_is_told_of_at_once() {
+async fn a_lifetime_under_a_week_is_warned_of_at_once() {
     let server = TestServer::with(&["--client-lifetime", "3d"]).await;
     let alice = server.create_session("alice").await;
     warned(&alice, 1).await;

@@ -1,4 +1,4 @@
-//! Logging in: refusals that tell nothing, renewal, the form for people without script.
+//! Logging in: refusals that reveal nothing, and renewal.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn alice_with_password(server: &TestServer) -> Device {
 }
 
 #[tokio::test]
-async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
+async fn unknown_nick_no_password_and_wrong_password_get_the_same_answer() {
     let server = TestServer::start().await;
     alice_with_password(&server).await;
     server.create_session("bob").await;
@@ -48,7 +48,7 @@ async fn unknown_nick_no_password_and_wrong_password_are_one_answer() {
 }
 
 #[tokio::test]
-async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
+async fn the_password_is_compared_byte_for_byte_and_may_use_any_script() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let password: String = "語 пароль ".chars().cycle().take(256).collect();
@@ -71,7 +71,7 @@ async fn the_password_is_judged_byte_for_byte_and_in_any_script() {
 }
 
 #[tokio::test]
-async fn a_change_needs_the_current_password_and_siblings_hear_of_it() {
+async fn a_change_needs_the_current_password_and_is_told_to_siblings() {
     let server = TestServer::start().await;
     let alice = alice_with_password(&server).await;
     let phone = server.login("alice", PASSWORD).await;
@@ -144,10 +144,10 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
             .unwrap_err()
             .code,
         "unauthenticated",
-        "the old secret is dead at once"
+        "the old secret stops working at once"
     );
-    // What was opened with it ends without a word of its own: the browser comes back with the new
-    // one.
+    // Streams that the old secret opened end without a message, because the browser comes back with
+    // the new secret.
     while let Some(frame) = stream.frame().await {
         assert!(!frame.iter().any(|(name, _)| name == "event"), "{frame:?}");
     }
@@ -179,12 +179,12 @@ async fn a_login_from_a_client_of_another_session_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_outdated_hash_is_made_anew_at_login() {
+async fn an_outdated_hash_is_replaced_at_login() {
     let mut server = TestServer::start().await;
     alice_with_password(&server).await;
     server.stop().await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
-    // Argon2id of the same password with 64 KiB and one pass.
+    // The outdated hash is Argon2id of the same password with 64 KiB and one pass.
     let outdated = argon2id(PASSWORD, 64, 1);
     database
         .execute("UPDATE session SET password_hash = ?1", [&outdated])
@@ -199,7 +199,8 @@ async fn an_outdated_hash_is_made_anew_at_login() {
         "{stored}"
     );
     server.login("alice", PASSWORD).await;
-    // Two at once: whoever comes second meets the other's new hash, and is judged anew.
+    // Of two logins at once, the second finds the new hash of the first and verifies its password
+    // again.
     database
         .execute("UPDATE session SET password_hash = ?1", [&outdated])
         .unwrap();

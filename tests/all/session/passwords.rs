@@ -1,16 +1,16 @@
-//! PASS: which passwords there may be, in which form they are kept, and what a label makes of a
-//! repetition.
+//! PASS: which passwords are allowed, in which form they are stored, and how a label treats a
+//! repeated PASS.
 
 use serde_json::{Value, json};
 
 use crate::support::{Device, Socket, TestServer, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
-/// The same as it is kept, and as some keyboards write it.
+/// One password in the form that is stored, and in the form that some keyboards produce.
 const COMPOSED: &str = "caf\u{e9} au lait";
 const DECOMPOSED: &str = "cafe\u{301} au\u{a0}lait";
-/// Argon2id of "cafe\u{301} au lait", as hashes were made when passwords were kept as they were
-/// typed.
+/// Argon2id of "cafe\u{301} au lait". Earlier versions hashed passwords in the form in which they
+/// were typed.
 const OLD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$WU6ICPx+zYfHT0l4+6TdWMp7FbgIQom5B8+K6k7Hb3s";
 
 async fn pass(
@@ -30,7 +30,7 @@ fn refused(status: u16, code: &str) -> Result<Value, (u16, String)> {
 }
 
 #[tokio::test]
-async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
+async fn a_forbidden_password_is_refused_in_every_way_to_set_one() {
     let server = TestServer::with(&["--public-url", "http://chat.localhost:8080"]).await;
     let alice = server.create_session("alice42").await;
     let mut socket = Socket::open(&alice, "").await;
@@ -128,7 +128,7 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
         }
     }
     assert_eq!(alice.snapshot().await["session"]["has_password"], false);
-    // A third one is always one too many; a second is the current one, once there is one.
+    // A third parameter is always too many. The second one is the current password, if one is set.
     alice.send(&format!("PASS :{PASSWORD}")).await;
     assert_eq!(
         alice
@@ -151,7 +151,7 @@ async fn what_may_be_no_password_is_refused_whichever_way_it_comes() {
 }
 
 #[tokio::test]
-async fn it_is_the_same_password_on_every_keyboard() {
+async fn a_password_is_the_same_on_every_keyboard() {
     let server = TestServer::start().await;
     for (nick, set) in [("alice", COMPOSED), ("bob", DECOMPOSED)] {
         let device = server.create_session(nick).await;
@@ -186,9 +186,9 @@ async fn it_is_the_same_password_on_every_keyboard() {
     }
 }
 
-/// A hash of what somebody typed before passwords had one form is made anew by the next login.
+/// The next login replaces a hash of a password that was stored as typed.
 #[tokio::test]
-async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
+async fn a_hash_of_a_password_as_typed_is_accepted_and_replaced() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     pass(&alice, &[PASSWORD], None).await.unwrap();
@@ -213,8 +213,8 @@ async fn an_older_hash_is_tried_as_it_was_typed_and_renewed() {
     server.login("alice", COMPOSED).await;
 }
 
-/// Only the verb of a labelled PASS is kept, so whether it is the same again is judged by the
-/// password itself.
+/// Of a labelled PASS only the verb is kept, so the password itself decides whether it is the same
+/// command.
 #[tokio::test]
 async fn a_label_on_pass_stands_for_one_password() {
     let mut server = TestServer::start().await;
@@ -240,10 +240,10 @@ async fn a_label_on_pass_stands_for_one_password() {
     assert_eq!(
         audit.matches("password_refused").count(),
         3,
-        "they are guesses"
+        "wrong passwords count as guesses"
     );
     server.login("alice", COMPOSED).await;
-    // A change, said again as it was.
+    // A change of the password is repeated with its label.
     let changed = pass(&alice, &[PASSWORD, COMPOSED], Some("c"))
         .await
         .unwrap();
@@ -256,7 +256,7 @@ async fn a_label_on_pass_stands_for_one_password() {
     assert_eq!(
         pass(&alice, &[COMPOSED], Some("p")).await,
         refused(409, "label_reused"),
-        "it is not set any more"
+        "the password was changed meanwhile"
     );
     assert_eq!(
         status_and_code(alice.try_send("@label=c PING x").await.unwrap_err()),
@@ -271,7 +271,7 @@ async fn a_label_on_pass_stands_for_one_password() {
 }
 
 #[tokio::test]
-async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
+async fn a_label_allows_no_more_guesses_than_the_current_password() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     pass(&alice, &[PASSWORD], Some("p")).await.unwrap();
@@ -280,7 +280,7 @@ async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
         != refused(429, "throttled")
     {
         guesses += 1;
-        assert!(guesses <= 20, "nobody stops it");
+        assert!(guesses <= 20, "nothing limits the guesses");
     }
     assert_eq!(
         pass(&alice, &["another one", "not the current"], None).await,
@@ -289,7 +289,7 @@ async fn by_a_label_nobody_guesses_more_often_than_by_the_current_password() {
 }
 
 #[tokio::test]
-async fn one_labelled_pass_at_two_connections_is_one() {
+async fn one_labelled_pass_on_two_connections_takes_effect_once() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let again = || pass(&alice, &[PASSWORD], Some("p"));

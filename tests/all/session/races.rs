@@ -1,4 +1,4 @@
-//! Two at the same instant.
+//! Two requests at the same instant.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Device, TestServer, commands, slow_password};
 const PASSWORD: &str = "correct horse battery";
 
 #[tokio::test]
-async fn of_many_claims_of_a_nick_one_wins() {
+async fn only_one_of_many_claims_of_a_nick_wins() {
     let server = TestServer::start().await;
     let claims = ["Alice", "alice", "ALICE", "aLICE"].repeat(4);
     let results = futures_util::future::join_all(claims.iter().map(|nick| {
@@ -46,10 +46,10 @@ async fn two_logins_are_two_clients_of_one_session() {
     assert_ne!(one["client"]["id"], other["client"]["id"]);
 }
 
-/// Whichever of a client's first snapshots begins its queue: what is in none of them is in the
-/// queue.
+/// Any of a client's first snapshots may begin its queue. Every event that is in none of the
+/// snapshots is in the queue.
 #[tokio::test]
-async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
+async fn the_queue_begins_no_later_than_any_of_simultaneous_first_snapshots() {
     let server = TestServer::start().await;
     let bob = server.create_session("bob").await;
     for n in 0..30 {
@@ -66,7 +66,7 @@ async fn of_first_snapshots_at_once_none_ends_before_the_queue_begins() {
 }
 
 #[tokio::test]
-async fn two_logins_for_the_last_place_fill_it_once() {
+async fn two_logins_for_the_last_free_device_slot_fill_it_once() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -84,16 +84,16 @@ async fn two_logins_for_the_last_place_fill_it_once() {
     assert_eq!(refused, ["too_many_clients"]);
 }
 
-/// A login and the last client's leaving: either the session goes on with the new client, or it has
-/// ended and the login fails; nothing in between.
+/// A login races the end of the last client. Either the session goes on with the new client, or it
+/// has ended and the login fails.
 #[tokio::test]
-async fn a_login_and_the_last_clients_leaving() {
+async fn a_login_races_the_end_of_the_last_client() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let bob = server.create_session("bob").await;
     bob.send("JOIN #rust").await;
     let (mut rejoined, mut ended) = (0, 0);
-    // Whenever the login was first, the leaving comes sooner the next time, and else later: so it
-    // homes in on the same instant, wherever this machine's hashing puts that.
+    // The delay adapts. It shrinks after a race that the login won and grows after one that it
+    // lost, so the two meet at the same instant on a machine of any speed.
     let mut delay = Duration::from_millis(20);
     for round in 0..40 {
         let nick = format!("alice{round}");
@@ -131,7 +131,7 @@ async fn a_login_and_the_last_clients_leaving() {
 }
 
 #[tokio::test]
-async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
+async fn one_of_two_passwords_set_at_once_wins_and_the_other_is_checked_again() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let set = |password: &'static str| {
@@ -162,7 +162,7 @@ async fn of_two_passwords_set_at_once_one_wins_and_the_other_is_judged_anew() {
 }
 
 #[tokio::test]
-async fn two_devices_removing_each_other_leave_one() {
+async fn two_devices_that_remove_each_other_leave_one() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -191,10 +191,10 @@ fn sql(server: &TestServer, statement: &str, params: &[&dyn rusqlite::ToSql]) {
         .unwrap();
 }
 
-/// Whatever changes while a password is being verified, a login meets exactly what it verified, or
-/// fails.
+/// The session may change while a password is being verified. The login finds exactly the state
+/// that it verified, or fails.
 #[tokio::test]
-async fn a_login_in_flight_meets_what_it_verified() {
+async fn a_login_fails_if_the_verified_state_changed() {
     for change in ["the password", "the session", "the nick", "nothing"] {
         let server = TestServer::with(&["--login-limit", "off"]).await;
         let alice = server.create_session("alice").await;
@@ -204,7 +204,7 @@ async fn a_login_in_flight_meets_what_it_verified() {
             let device = server.device();
             async move { device.login("alice", PASSWORD).await }
         });
-        // It has read what it will verify, and waits for its turn.
+        // The login has read the hash that it will verify, and waits for its turn.
         server.wait_for_metric("rejoin_passwords 5").await;
         match change {
             "the password" => {
@@ -234,10 +234,9 @@ async fn a_login_in_flight_meets_what_it_verified() {
     }
 }
 
-/// None of the requests of a removed client changes anything any more, not even one that was there
-/// before.
+/// A request of a removed client changes nothing, even if the request arrived before the removal.
 #[tokio::test]
-async fn a_request_in_flight_of_a_removed_client_changes_nothing() {
+async fn a_pending_request_of_a_removed_client_changes_nothing() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;

@@ -1,5 +1,5 @@
-//! Several cookies of the server's own name: over plain http a page on another port, or under
-//! another path, can plant them.
+//! A request with several cookies of the server's own name. Over plain http a page on another port
+//! or under another path can plant such cookies.
 
 use reqwest::Method;
 
@@ -7,13 +7,13 @@ use crate::support::{Device, TestServer, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// A device whose request has these cookies, in this order.
+/// A device whose requests carry these cookies in this order.
 fn with(server: &TestServer, cookies: &[&str]) -> Device {
     server.device().with_cookie(&cookies.join("; "))
 }
 
 #[tokio::test]
-async fn the_one_of_a_live_device_counts_wherever_it_stands() {
+async fn the_cookie_of_a_live_device_counts_in_any_position() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let own = alice.cookie.clone().unwrap();
@@ -52,7 +52,7 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
             "{planted:?}"
         );
     }
-    // As ever a cookie and a token are two credentials.
+    // A cookie together with a token counts as two credentials, as it does with a single cookie.
     let token = alice
         .create_key("chat:read")
         .await
@@ -71,7 +71,7 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
             .code,
         "malformed_request"
     );
-    // To log out ends that one.
+    // A logout ends the live device.
     assert_eq!(
         with(&server, &["rejoin=x", &own])
             .request(Method::POST, "/logout")
@@ -92,7 +92,7 @@ async fn the_one_of_a_live_device_counts_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn several_dead_ones_are_as_good_as_none() {
+async fn several_dead_cookies_count_as_none() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -142,9 +142,10 @@ async fn several_dead_ones_are_as_good_as_none() {
         .unwrap();
 }
 
-/// Nobody can tell whose is whose where a neighbour has a session here, too.
+/// With two live cookies, the server cannot tell which one the browser's user owns: an attacker may
+/// have a session here, too.
 #[tokio::test]
-async fn of_two_live_ones_none_is_chosen() {
+async fn two_live_cookies_are_refused() {
     let server = TestServer::start().await;
     let [alice, mallory] = [
         server.create_session("alice").await,
@@ -169,7 +170,7 @@ async fn of_two_live_ones_none_is_chosen() {
         with(&server, &cookies).snapshot().await["session"]["nick"],
         "alice"
     );
-    // A logout clears them all in the browser, so it ends them all.
+    // A logout clears all of these cookies in the browser, so it ends all of their clients.
     let [other, alice] = [server.create_session("other").await, alice];
     let cookies = [
         alice.cookie.as_deref().unwrap(),
@@ -196,9 +197,10 @@ async fn of_two_live_ones_none_is_chosen() {
     }
 }
 
-/// QueueEnd https browsers send one alone, so two were put together by somebody else.
+/// Over https a browser sends one cookie alone, because the name has the prefix `__Host-`. A
+/// request with two was made by something else.
 #[tokio::test]
-async fn over_https_two_are_refused() {
+async fn over_https_two_cookies_are_refused() {
     let server = TestServer::with(&["--public-url", "https://chat.example"]).await;
     let alice = server
         .device()

@@ -1,4 +1,4 @@
-//! Two servers on one host: neither signs the other's users out.
+//! Two servers on one host: neither logs out the other's users.
 
 use reqwest::Method;
 
@@ -7,8 +7,7 @@ use crate::support::{
     browser::{Browsers, Window},
 };
 
-/// What a logout says beside its status: the cookie that it clears, and what else the browser is to
-/// forget.
+/// What a logout answers: its status, the cookie that it clears, and the Clear-Site-Data header.
 async fn logged_out(request: reqwest::RequestBuilder) -> (u16, String, String) {
     let response = request.send().await.unwrap();
     let header = |name: &str| {
@@ -26,7 +25,7 @@ async fn logged_out(request: reqwest::RequestBuilder) -> (u16, String, String) {
 }
 
 #[tokio::test]
-async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
+async fn a_logout_always_clears_its_own_cookie_and_no_other() {
     for (args, name) in [(&[][..], "rejoin"), (&["--cookie-name", "chat"], "chat")] {
         let server = TestServer::with(args).await;
         let [alice, bob] = [
@@ -63,7 +62,7 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                     "{path}: {what}"
                 );
             }
-            // Several are cleared together, so their clients leave together.
+            // Several cookies are cleared together, so their clients end together.
             let two = [
                 server.create_session("carol").await,
                 server.create_session("dave").await,
@@ -87,8 +86,7 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                 let ended = left.call(Method::GET, "/api/v1/session").await.unwrap_err();
                 assert_eq!(ended.body["reason"], "logged_out", "{path}");
             }
-            // What is refused leaves the client in, and yet this browser is to be rid of what it
-            // has.
+            // A refused logout keeps the client, but the browser still forgets the cookie.
             let unknown = server
                 .device()
                 .with_token("rja_x")
@@ -98,7 +96,7 @@ async fn to_log_out_clears_the_own_cookie_in_any_case_and_no_other() {
                 (401, cleared.1.clone(), cleared.2.clone()),
                 "{path}"
             );
-            // Another site is not heard at all.
+            // A request from another site has no effect.
             let elsewhere = bob
                 .request(Method::POST, path)
                 .header("sec-fetch-site", "cross-site");
@@ -151,9 +149,9 @@ async fn over_https_the_chosen_name_has_the_prefix() {
     );
 }
 
-/// Cookies know no ports, so a browser has one jar for both.
+/// Cookies have no port, so a browser keeps the cookies of both servers in one jar.
 #[tokio::test(flavor = "multi_thread")]
-async fn in_one_browser_two_servers_of_a_host_keep_their_sessions_apart() {
+async fn two_servers_on_one_host_keep_their_sessions_apart_in_one_browser() {
     let [one, other] = [
         TestServer::start().await,
         TestServer::with(&["--cookie-name", "other"]).await,

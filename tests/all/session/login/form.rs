@@ -30,7 +30,7 @@ async fn form(
 }
 
 #[tokio::test]
-async fn the_form_leads_on_or_shows_the_page_again() {
+async fn the_form_redirects_or_shows_the_page_again() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     alice_with_password(&server).await;
     let visitor = server.device();
@@ -100,7 +100,7 @@ async fn the_form_leads_on_or_shows_the_page_again() {
 }
 
 #[tokio::test]
-async fn secrets_are_not_in_the_database_and_not_in_answers() {
+async fn secrets_are_neither_in_the_database_nor_in_answers() {
     let server = TestServer::start().await;
     let alice = alice_with_password(&server).await;
     alice.snapshot().await;
@@ -119,7 +119,7 @@ async fn secrets_are_not_in_the_database_and_not_in_answers() {
 }
 
 #[tokio::test]
-async fn the_form_answers_with_the_page_whatever_is_wrong() {
+async fn the_form_answers_every_error_with_the_page() {
     let server = TestServer::start().await;
     alice_with_password(&server).await;
     let empty = [("nick", "alice"), ("password", PASSWORD), ("replace", "")];
@@ -137,7 +137,8 @@ async fn the_form_answers_with_the_page_whatever_is_wrong() {
     );
 }
 
-/// Fixation: whoever plants a cookie in somebody's browser does not know the one it has afterwards.
+/// Session fixation: an attacker who plants a cookie in a browser does not know the browser's
+/// cookie after the login.
 #[tokio::test]
 async fn no_presented_secret_is_ever_adopted() {
     let server = TestServer::start().await;
