@@ -55,7 +55,7 @@ async fn run(config: Config) -> Result<(), String> {
     if let Err(error) = &control_socket {
         tracing::warn!(%error, "there is no control socket, so subcommands cannot reach this server");
     }
-    // The one line on stdout, for people and for programs that wait for it.
+    // The only line on stdout. Programs that start the server wait for it.
     println!("listening on http://{address}");
     let stopping = CancellationToken::new();
     let shutdown = {
@@ -76,7 +76,7 @@ async fn run(config: Config) -> Result<(), String> {
     served.map_err(|error| error.to_string())
 }
 
-/// Waits for SIGINT or SIGTERM, which from here on do not end the process by themselves.
+/// Waits for SIGINT or SIGTERM. From this call on, they no longer end the process by themselves.
 fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
@@ -88,11 +88,12 @@ fn told_to_stop() -> Result<impl Future<Output = ()>, String> {
     })
 }
 
-/// Carries out a subcommand. One that is told to stop closes the database before it ends.
+/// Carries out a subcommand. A signal stops it, and the database is closed before the process
+/// ends.
 async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
     let clock = system_clock();
     if matches!(operation, Operation::Restore { .. }) {
-        // It can be killed at any moment, and nothing is left open by that.
+        // A restore may be killed at any moment and leaves nothing open, so it handles no signals.
         return control::run_subcommand(config, operation, &clock)
             .await
             .map(|said| print!("{said}"));
@@ -104,11 +105,10 @@ async fn operate(config: &Config, operation: Operation) -> Result<(), String> {
     }
 }
 
-/// Logs to stderr: lines for people on a terminal, JSON elsewhere. `RUST_LOG` chooses what.
+/// Logs to stderr: plain lines on a terminal, JSON elsewhere. `RUST_LOG` sets the filter.
 ///
-/// Of the libraries nothing below `info` is logged, whatever it says: they write down what passes
-/// through them, as the frames of a WebSocket or a form that was refused, and with it passwords and
-/// tokens.
+/// Libraries never log below `info`, whatever `RUST_LOG` says. At those levels they log the frames
+/// of a WebSocket or a refused form, and so passwords and tokens.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let discreet = filter_fn(|line| {

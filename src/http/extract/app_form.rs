@@ -168,8 +168,8 @@ fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<C
 /// The credentials in HTTP Basic. Both parts are form-encoded, so the only colon is between them (RFC
 /// 6749 §2.3.1, RFC 7617 §2).
 ///
-/// Read by hand, because axum-extra's `TypedHeader` compares the scheme's case, against RFC 9110
-/// §11.1, and takes the first of several headers.
+/// Read by hand, because axum-extra's `TypedHeader` takes the first of several headers. The
+/// contract requires a refusal.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     let Some(authorization) = Authorization::of(headers)? else {
         return Ok(None);
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_form_encoded_is_decoded_and_nothing_else() {
+    fn only_form_encoded_text_is_decoded() {
         for (text, decoded) in [
             ("app_x", Some("app_x")),
             ("a%3Ab%25c+d", Some("a:b%c d")),

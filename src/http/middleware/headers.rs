@@ -1,10 +1,11 @@
-//! Headers that every answer has.
+//! Headers of every response.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::http::middleware::{origin::OwnOrigins, route_kind::RouteKind};
 
-/// Scripts, styles and requests from ourselves alone; nothing inline, nothing framed.
+/// The content security policy: scripts, styles and requests only from this server, nothing inline,
+/// and no framing.
 macro_rules! policy {
     ($($more:literal)?) => {
         HeaderValue::from_static(concat!(
@@ -38,12 +39,13 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-/// Adds the headers that every response has. A response is not cacheable unless the handler says so.
+/// Adds the headers that every response has.
 pub fn add(own_origins: &OwnOrigins, route: RouteKind, headers: &mut HeaderMap) {
     headers.reserve(HEADERS.len() + 5);
     if route.signs_in() {
-        // An app that opened a window for this must find it again, and Chromium holds a form to its
-        // `form-action` over all redirects, of which an app may have some of its own.
+        // An app that opened a window for signing in must keep its handle to that window, so there
+        // is no opener policy. Chromium applies `form-action` to every redirect after a form, even
+        // to the app's own, so there is no `form-action` either.
         headers.insert(header::CONTENT_SECURITY_POLICY, policy!());
     } else {
         headers.insert(

@@ -1,5 +1,5 @@
-//! The origins of this server, and the refusal of requests for other hosts, which DNS rebinding would
-//! make a browser send.
+//! The origins of this server. Requests for other hosts are refused, because DNS rebinding can make
+//! a browser send them.
 
 use std::net::SocketAddr;
 
@@ -16,16 +16,16 @@ use crate::{
 };
 
 const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-/// Paths that probes request by the server's address.
+/// Paths that any Host may request, because probes use the server's address.
 const FOR_PROBES: [&str; 2] = ["/healthz", "/metrics"];
 
-/// The origins of this server, and what follows from them.
+/// The origins of this server, its issuer and its cookie's name.
 pub struct OwnOrigins {
-    /// The public URL's. If that is not https, also any loopback name at the port of a loopback
-    /// bind.
+    /// The public URL's origin. A server without https that listens on loopback also has an origin
+    /// for each loopback name at its port.
     origins: Vec<Origin>,
     issuer: String,
-    /// Whether the server is reached over https.
+    /// Whether the public URL is https.
     pub secure: bool,
     /// The cookie's name.
     pub cookie_name: String,
@@ -61,13 +61,12 @@ impl OwnOrigins {
         }
     }
 
-    /// The server's name for itself, and OAuth's issuer: the public URL's origin, or that of the
-    /// address it listens on.
+    /// OAuth's issuer: the public URL's origin or, without one, that of the listening address.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Whether a text is one of our origins.
+    /// Whether a text is one of this server's origins.
     pub fn contains_origin(&self, text: &str) -> bool {
         Origin::parse(text).is_some_and(|origin| self.origins.contains(&origin))
     }
@@ -77,7 +76,7 @@ impl OwnOrigins {
     }
 }
 
-/// An address as it stands in a URI.
+/// The IP address as a URI's host.
 fn bracketed(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(v4) => v4.ip().to_string(),
@@ -85,9 +84,9 @@ fn bracketed(address: SocketAddr) -> String {
     }
 }
 
-/// A request for another host than ours is answered 421 (RFC 9110 §7.4), and one that does not say
-/// for which host it is, 400 (RFC 9112 §3.2). A target in absolute form counts, and not the Host
-/// beside it (RFC 9112 §3.2.2).
+/// Refuses requests for other hosts with `misdirected_request`, 421 (RFC 9110 §7.4). A missing,
+/// repeated or invalid Host header is refused with `malformed_request`, 400 (RFC 9112 §3.2). The
+/// host of a target in absolute form takes precedence over the Host header (RFC 9112 §3.2.2).
 pub fn refuse_other_hosts<B>(own_origins: &OwnOrigins, request: &Request<B>) -> Result<()> {
     let named = named_host(request)?;
     let uri = request.uri();
@@ -109,7 +108,7 @@ pub fn refuse_other_hosts<B>(own_origins: &OwnOrigins, request: &Request<B>) -> 
     ))
 }
 
-/// What the Host header says. HTTP/1.0 may leave it out.
+/// The host and port of the Host header. HTTP/1.0 may leave the header out.
 fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
     let mut lines = request.headers().get_all(header::HOST).iter();
     let Some(line) = lines.next() else {
@@ -132,7 +131,7 @@ fn named_host<B>(request: &Request<B>) -> Result<Option<HostPort>> {
 
 #[cfg(test)]
 impl OwnOrigins {
-    /// A site by the flags of its server and the address that it listens on.
+    /// The origins of a server with these flags that listens on `address`.
     pub fn of(args: &[&str], address: &str) -> Self {
         let config = clap::Parser::parse_from(std::iter::once(&"rejoin").chain(args));
         Self::new(&config, address.parse().unwrap())
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_ours_and_if_it_is_https_nothing_else_is() {
+    fn a_public_url_is_ours_and_an_https_one_is_the_only_origin() {
         let own_origins =
             OwnOrigins::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080");
         for host in [
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_once_for_which_host_it_is_and_its_target_goes_first() {
+    fn a_request_has_one_host_header_and_an_absolute_target_takes_precedence() {
         let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
         for (target, hosts, expected) in [
             ("/", &[][..], Some(Code::MalformedRequest)),

@@ -1,5 +1,5 @@
-//! What browsers ask before a page of another origin may call (the Fetch standard, "CORS-preflight
-//! fetch").
+//! Answers to CORS preflight requests, which browsers send before a page of another origin calls
+//! (the Fetch standard, "CORS-preflight fetch").
 
 use axum::{
     extract::Request,
@@ -9,11 +9,11 @@ use axum::{
 
 use crate::http::middleware::route_kind::RouteKind;
 
-/// Seconds for which a browser may remember the answer.
+/// The seconds for which a browser may cache the answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
-/// The answer to a preflight request, where pages of other origins may call. Credentials are not
-/// allowed, so that no cookie ever comes with what follows.
+/// The answer to a preflight request for a path that pages of other origins may call. `None` for
+/// any other request. Credentials are not allowed, so the calls that follow carry no cookie.
 pub fn answer<B>(route: RouteKind, request: &Request<B>) -> Option<Response> {
     let headers = request.headers();
     let asks = headers.contains_key(header::ORIGIN)

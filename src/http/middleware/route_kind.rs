@@ -1,28 +1,27 @@
-//! Kinds of routes: how pages of other sites may use a path.
+//! Kinds of routes: how pages of other origins may use a path.
 
 use axum::http::Uri;
 
 use crate::http::extract::grammar;
 
-/// How pages of other sites may use a path.
+/// How pages of other origins may use a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteKind {
-    /// Endpoints that never look at cookies, and so are open to pages of other origins. What may be
-    /// asked by is GET or POST.
+    /// Endpoints that ignore cookies, so pages of other origins may call them by GET or POST.
     Open,
-    /// Where apps send browsers, by GET or by POST.
+    /// The authorization endpoint, to which apps send browsers by GET or POST.
     Authorize,
-    /// The other pages on the way of signing in: an app may have opened them in a window of its
-    /// own, and may be where their forms lead in the end.
+    /// The other pages of signing in. An app may have opened them in a window of its own, and
+    /// their forms may lead back to the app.
     SignIn,
-    /// What the cookie or an access token opens, and nothing of it to other origins.
+    /// Paths that need the cookie or an access token. They are closed to pages of other origins.
     Api,
     /// Any other path.
     Other,
 }
 
 impl RouteKind {
-    /// The kind of a path, which is compared whole and byte for byte.
+    /// The kind of a path. The whole path is compared, byte for byte.
     pub fn of(uri: &Uri) -> Self {
         match uri.path() {
             "/auth/token"
@@ -38,13 +37,13 @@ impl RouteKind {
         }
     }
 
-    /// Whether its pages belong to signing in.
+    /// Whether the path is a page of signing in.
     pub fn signs_in(self) -> bool {
         matches!(self, Self::Authorize | Self::SignIn)
     }
 }
 
-/// Whether the start page is to lead on.
+/// Whether the query of the start page has `next`, the address to continue to after signing in.
 fn has_next(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default().as_bytes();
     grammar::form_pairs(query).any(|(name, _)| name.as_deref() == Some("next"))
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_a_part_by_all_of_it() {
+    fn the_whole_path_decides_its_kind() {
         for (path, part) in [
             ("/auth/token", RouteKind::Open),
             ("/auth/token?x", RouteKind::Open),

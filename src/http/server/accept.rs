@@ -1,10 +1,10 @@
 //! The accept loop, and HTTP/1.1 (RFC 9112) over each connection. The loop is written here because
 //! `axum::serve` has no time-outs and no limits.
 //!
-//! A peer can be silent, slow, endless or many, and takes a bounded time and a bounded memory each
-//! time: its head, its body and its reading have a time-out (see [`Patience`]), its head and what
-//! is buffered for it have a limit, and it counts among those of its network (see
-//! [`super::connection_limits`]).
+//! Every peer takes bounded time and bounded memory, even if it stays silent, reads slowly, never
+//! stops sending or opens many connections. Sending a head, sending a body and reading a response
+//! have time-outs (see [`Patience`]). The length of a head and the bytes buffered for a peer are
+//! limited. Each network has a limit on its connections (see [`super::connection_limits`]).
 
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
@@ -20,23 +20,24 @@ use crate::{
     model::Network,
 };
 
-/// Bytes of a request's head, at most; beyond it the answer is 431 (RFC 6585 §5). As many of an
-/// answer are collected before they are written.
+/// The most bytes of a request's head. A longer one is answered 431 (RFC 6585 §5). hyper also
+/// collects up to this many bytes of a response before it writes them.
 const HEAD_LIMIT: usize = 16 * 1024;
-/// Bytes that the system holds for a peer that does not read; it would grow to megabytes by itself.
+/// The bytes that the system buffers for a peer that does not read. Without this limit the buffer
+/// would grow to megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
-/// The pause before the next try to accept, when the system has no file or memory to give.
+/// The pause before accepting again after the system ran out of files or memory.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 
-/// Serves connections until the server is stopping, and then those that are open until they are
-/// over. When it is dropped, they are closed.
+/// Serves connections until the server is stopping, then waits for the open ones to finish. They
+/// are closed if the future is dropped.
 pub async fn serve(server: ServerState, router: Router, listener: TcpListener) {
-    // What is accepted inherits it.
+    // Accepted connections inherit this option.
     if let Err(error) = sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER) {
         tracing::warn!(%error, "SO_SNDBUF cannot be set");
     }
     let http = http(server.patience);
-    // A JoinSet ends its connections when it is dropped; a TaskTracker would leave them running.
+    // Dropping a JoinSet ends its connections. Dropping a TaskTracker would leave them running.
     let mut connections = JoinSet::new();
     {
         let (mut next, mut stopped) = (
@@ -58,18 +59,18 @@ pub async fn serve(server: ServerState, router: Router, listener: TcpListener) {
     while connections.join_next().await.is_some() {}
 }
 
-/// The protocol as every connection speaks it.
+/// The settings of HTTP/1.1 for every connection.
 fn http(patience: Patience) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience.head)
         .max_buf_size(HEAD_LIMIT);
-    // A peer that closes its side has left: what is done for it ends, and its places are free.
+    // A peer that closes its side has left. Its requests end, and its permits are released.
     http.half_close(false);
     http
 }
 
-/// The next connection that the limits allow.
+/// Waits for the next connection that the limits allow.
 async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, SocketAddr) {
     loop {
         let slot = server.connection_limits.free_slot().await;
@@ -87,7 +88,7 @@ async fn accept(server: &ServerState, listener: &TcpListener) -> (Connection, So
         else {
             continue;
         };
-        // What is written is flushed when it is complete; waiting for more would only delay it.
+        // The server writes complete responses, so Nagle's algorithm would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
@@ -109,7 +110,7 @@ async fn recover_from(error: io::Error) {
     }
 }
 
-/// Answers the requests of one connection until it is over.
+/// Answers the requests of one connection until it ends.
 async fn serve_connection(
     server: ServerState,
     http: http1::Builder,

@@ -1,8 +1,8 @@
-//! Limits on the bytes of long responses under way: for each network, and in all.
+//! Limits on the bytes of long responses that are being sent: per network, and in total.
 //!
-//! A response is held in memory until its reader has taken it, and a reader may take its time. The
-//! number of connections bounds the short ones. A long one takes its bytes from here, and gives them
-//! back when the last of them has gone to the system.
+//! A response stays in memory until its reader has taken it, and a reader may be slow. The limits
+//! on connections bound short responses. A long response takes its bytes from the limits here, and
+//! gives them back when its last byte has gone to the system.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -16,18 +16,18 @@ use crate::{
     model::Network,
 };
 
-/// Bytes from which on an answer is long.
+/// The bytes from which a response counts as long.
 pub const LONG_RESPONSE: usize = 64 * 1024;
-/// Bytes of long answers under way to one network (of IPv6, to its /48).
+/// The most bytes of long responses that are being sent to one network (for IPv6, a /48).
 const MAX_PER_NETWORK: usize = 16 * 1024 * 1024;
-/// Bytes of long answers under way in all. Beyond it a network has one long answer at a time, so
-/// that no number of others keeps it from reading.
+/// The most bytes of long responses that are being sent to all networks. Beyond it, each network
+/// still gets one long response at a time, so that other networks cannot block its reading.
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
-/// Seconds after which to try again. A reader that takes nothing is cut off after 30; most have all
-/// within this time.
+/// The seconds after which a refused caller should try again. Most readers take their response
+/// within this time. A reader that takes nothing is cut off after 30 seconds.
 const RETRY_AFTER: u64 = 5;
 
-/// How many bytes of long answers are under way.
+/// The bytes of long responses that are being sent.
 #[derive(Default)]
 pub struct ResponseLimits {
     /// Never held over an await.
@@ -40,7 +40,7 @@ struct Taken {
     all: usize,
 }
 
-/// The bytes of one long answer; they are given back when dropped.
+/// The bytes of one long response. Dropping the permit gives them back.
 pub struct ResponsePermit {
     limits: Arc<ResponseLimits>,
     network: Network,
@@ -48,11 +48,12 @@ pub struct ResponsePermit {
 }
 
 impl ResponseLimits {
-    /// Takes the bytes of an answer to a network, if it may have so many.
+    /// Takes the bytes of a response to a network. Fails with `throttled` if the network has too
+    /// many, and with `overloaded` if all networks together have too many.
     pub fn acquire(self: &Arc<Self>, network: Network, bytes: usize) -> Result<ResponsePermit> {
         let network = network.widest();
         let mut taken = self.lock();
-        // A network that has none under way gets one, however long.
+        // A network without a long response gets one of any length.
         if let Some(own) = taken.of.get(&network) {
             if own + bytes > MAX_PER_NETWORK {
                 let detail = "your network has as many long answers under way as it may; read them \
@@ -70,7 +71,8 @@ impl ResponseLimits {
         Ok(self.lease(&mut taken, network, bytes))
     }
 
-    /// The same for the answer to what is done already: it is given in any case, and counts.
+    /// Takes the bytes even beyond the limits, for the response to a change that is already made.
+    /// They count like others.
     pub fn acquire_over_limit(self: &Arc<Self>, network: Network, bytes: usize) -> ResponsePermit {
         self.lease(&mut self.lock(), network.widest(), bytes)
     }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_so_many_bytes_and_all_together_more_but_everybody_one_answer() {
+    fn each_network_and_all_together_are_limited_but_every_network_may_have_one_response() {
         let limits = Arc::<ResponseLimits>::default();
         let fill = |n: u8| {
             (0..100)
@@ -139,13 +141,13 @@ mod tests {
         assert_eq!(code(5, 1), Some(Code::Overloaded));
         drop(limits.acquire_over_limit(network(1), 1024 * 1024));
         drop((first, others));
-        assert_eq!(fill(5).len(), 15, "what is given back is there again");
+        assert_eq!(fill(5).len(), 15, "released bytes are available again");
         drop(beyond);
         assert!(limits.lock().of.is_empty() && limits.lock().all == 0);
     }
 
     #[test]
-    fn a_network_of_ipv6_is_its_48() {
+    fn an_ipv6_network_is_a_48() {
         let limits = Arc::<ResponseLimits>::default();
         let take =
             |address: &str| limits.acquire(Network::of(address.parse().unwrap()), 10 * 1024 * 1024);

@@ -1,4 +1,4 @@
-//! Whatever the bytes of a JSON body are, they are read as the contract says or refused.
+//! Random JSON bodies are either read as the contract says or refused.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     http::api::{login::LoginBody, session::NewSession},
 };
 
-/// What a field is, and whether it has to be there.
+/// The type of a field. Only `Text` fields are required.
 #[derive(Clone, Copy, Debug)]
 enum Field {
     Text,
@@ -46,13 +46,14 @@ impl Field {
     }
 }
 
-/// Whether a value is a whole number of 64 bits, however it is written.
+/// Whether a value is a whole number of 64 bits in any notation.
 fn whole(value: &Value) -> bool {
     let written = value.as_f64().unwrap_or(0.5).to_string();
     value.is_i64() || (!value.is_u64() && written.parse().is_ok_and(|whole: i64| whole > i64::MIN))
 }
 
-/// Whether a body is of a shape; it was written with so many fields.
+/// Whether a body has a shape. `written` is the number of fields written in it: a body with fewer
+/// after parsing has duplicates.
 fn fits(shape: Shape, body: &[u8], written: usize) -> bool {
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
         return false;
@@ -68,12 +69,12 @@ fn fits(shape: Shape, body: &[u8], written: usize) -> bool {
     written == fields.len() && !missing && fields.iter().all(|(name, value)| known(name, value))
 }
 
-/// Values, and what is none. Of the numbers some are too big, of the escapes some half of a
-/// character.
+/// Valid and invalid values, among them numbers that are too big and escapes of half a surrogate
+/// pair.
 const VALUES: &str = r#"null true 0 -0 7 -1 1.0 1e2 1e999 9223372036854775807 9223372036854775808
     -9223372036854775809 -99999999999999999999999 01 1.5 NaN "" "x" "\ud83d\ude00" "\ud800" "\udc00\ud800" "\u0000" "é" " 'x'"#;
 
-/// Any value. The text in it is a secret in the wrong place.
+/// Any value. The text `hunter2` stands for a secret in the wrong field.
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         6 => select(VALUES.split_whitespace().collect::<Vec<_>>()).prop_map(str::to_owned),
@@ -88,7 +89,7 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// A value that a field may have.
+/// A valid value of a field.
 fn good(field: Field, n: u8) -> String {
     let text = [r#""x""#, r#""""#, r#""\u0041""#, r#"" \"é\n""#][usize::from(n) % 4];
     match field {
@@ -99,8 +100,7 @@ fn good(field: Field, n: u8) -> String {
     }
 }
 
-/// The fields of a body, names and values as they are written: mostly those of its shape, and now
-/// and then another.
+/// The fields of a body as names and JSON values: mostly those of its shape, sometimes others.
 fn fields(shape: Shape) -> impl Strategy<Value = Vec<(String, String)>> {
     let names =
         shape
@@ -124,7 +124,8 @@ fn fields(shape: Shape) -> impl Strategy<Value = Vec<(String, String)>> {
     })
 }
 
-/// A body, and how many fields were written in it: an object, or a list of their values.
+/// A body and the number of fields written in it. The body is an object, or sometimes a list of the
+/// fields' values.
 fn body(shape: Shape) -> impl Strategy<Value = (String, usize)> {
     let start = prop_oneof![9 => Just(""), 1 => select(vec![" \t\r\n", "\u{feff}", "\u{c}", "\u{a0}", "[", "{}"])];
     let end = prop_oneof![9 => Just(""), 1 => select(vec![" \t\r\n", ",", "]", "{}", "\0", "//"])];
@@ -152,8 +153,8 @@ fn body(shape: Shape) -> impl Strategy<Value = (String, usize)> {
     })
 }
 
-/// A body that is taken exactly if it is of the shape, and otherwise refused in words that repeat
-/// no value.
+/// Checks that a body was accepted exactly if it has the shape, and that a refusal repeats no value
+/// of the body.
 fn judged<T>(read: Result<T>, good: bool) -> Result<(), TestCaseError> {
     prop_assert_eq!(read.is_ok(), good);
     if let Err(error) = read {
@@ -170,7 +171,7 @@ fn judged<T>(read: Result<T>, good: bool) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_body_is_of_the_shape_or_refused(
+    fn a_body_is_accepted_exactly_if_it_has_the_shape(
         (message, one) in body(MESSAGE), (session, two) in body(SESSION), (login, three) in body(LOGIN),
     ) {
         judged(json::<MessageBody>(message.as_bytes()), fits(MESSAGE, message.as_bytes(), one))?;
@@ -179,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn a_garbled_body_is_read_as_what_it_says_or_refused(
+    fn a_garbled_body_is_read_correctly_or_refused(
         (message, _) in body(MESSAGE), changes in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
         let mut bytes = message.into_bytes();
@@ -205,7 +206,7 @@ proptest! {
 }
 
 #[test]
-fn a_whole_number_is_whole_however_it_is_written() {
+fn a_whole_number_may_be_written_with_a_fraction_or_an_exponent() {
     let replace = |number: &str| {
         json::<LoginBody>(format!(r#"{{"nick":"","password":"","replace":{number}}}"#).as_bytes())
     };
@@ -234,12 +235,12 @@ fn a_whole_number_is_whole_however_it_is_written() {
     }
 }
 
-/// What random bodies have found, and the kinds of them by name.
+/// Bodies that random tests found, and one of each kind of mistake.
 #[test]
-fn bodies_that_are_no_message() {
+fn invalid_messages_are_refused() {
     let deep = format!("{{\"command\":\"PING\",\"params\":{}", "[".repeat(16_000));
     for body in [
-        // A list of the fields' values in their order is no object with them.
+        // serde would accept a list of the fields' values as the object.
         r#"["c1","PING",["x"]]"#,
         r#"[null,"PING"]"#,
         "",

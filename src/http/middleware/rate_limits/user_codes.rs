@@ -9,14 +9,17 @@ use crate::{
     model::{Caller, Network},
 };
 
-/// Lets a client type the code that a device shows. Wrong ones count, by session, by network and of
-/// all networks together.
+/// Runs a client's attempt with the code that a device shows. A wrong code counts against the
+/// session, against its network, and against all networks together.
 ///
-/// What neighbours have tried does not keep out the right code of a session that has made no
-/// mistake; but however many such sessions there are, a network has so many tries more and no
-/// others. When all networks together have tried too much, a session and a network that have made
-/// no mistake try on. For the others, codes are looked for among those that were asked for from the
-/// client's own network, which is given to `attempt`: most people have the device beside them.
+/// The mistakes of neighbours do not block a session that has made none. Once its network has used
+/// up its attempts, such sessions share a second, fixed number of attempts for the whole network.
+///
+/// Once all networks together have used up their attempts, a session and a network without
+/// mistakes go on as before. For all others, `attempt` is given the client's network and finds only
+/// codes that were requested from it, because most people have the device beside them.
+///
+/// Fails with `throttled`, or as the attempt does.
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
     server: &ServerState,
     address: &Address,
@@ -43,7 +46,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         .iter()
         .all(|charge| rate_limits.is_unused(charge, now));
     let mut charged = rate_limits.attempt(with_own(Limit::UserCodes), now).await;
-    // What a wrong one is refused with, because it is no more than an exception.
+    // If this attempt is allowed only as an exception, a wrong code gets this refusal.
     let mut refusal = None;
     if let Err(neighbours) = &charged
         && neighbours.limit == Limit::UserCodes
