@@ -1,5 +1,5 @@
-//! Guesses at apps' secrets, and floods in the names of apps: counted by network, whatever names; a
-//! secret that works always works.
+//! Guesses at the secrets of apps, and floods of requests in the names of apps. Failures count by
+//! network, whatever app they name. A correct secret always works.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::support::{App, CONSENT, Device, FLAGS, TestServer, authorization_path
 
 mod floods;
 
-/// What one network is refused at once.
+/// The number of failures that one network may make at once.
 const BURST: usize = 60;
 
-/// How an app proves itself.
+/// How an app authenticates itself.
 #[derive(Clone, Copy, Debug)]
 enum By {
     Basic,
@@ -23,7 +23,7 @@ enum By {
 }
 
 const TOKEN: &str = "rja_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// Every endpoint that looks at an app's secret, and what is asked there.
+/// Every endpoint that checks an app's secret, and the request to each.
 const ENDPOINTS: [(&str, &[(&str, &str)]); 4] = [
     ("/auth/token", &[("grant_type", "client_credentials")]),
     ("/auth/device", &[]),
@@ -31,9 +31,9 @@ const ENDPOINTS: [(&str, &[(&str, &str)]); 4] = [
     ("/auth/revoke", &[("token", TOKEN)]),
 ];
 
-/// However many keys sessions make, and however many tokens those may have.
+/// The number of keys that sessions create and the number of tokens per key do not raise the limit.
 #[tokio::test]
-async fn the_keys_of_a_network_get_so_many_tokens_together() {
+async fn the_keys_of_a_network_share_one_limit_of_tokens() {
     let server = server().await;
     let alice = server.create_session("alice").await;
     let [one, other] = [
@@ -93,10 +93,10 @@ async fn too_many(response: Response) {
     );
 }
 
-/// A neighbour's wrong secrets and made-up names never keep the right secret waiting, at any
-/// endpoint, by any method.
+/// Wrong secrets and unknown names from a neighbour never delay the correct secret, at any endpoint
+/// and by any method.
 #[tokio::test]
-async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_works() {
+async fn failures_count_by_network_and_a_correct_secret_always_works() {
     let server = server().await;
     let flows = [
         "--redirect-uri",
@@ -110,7 +110,7 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
     for n in 0..BURST {
         let (path, params) = ENDPOINTS[n % ENDPOINTS.len()];
         let by = if n % 2 == 0 { By::Basic } else { By::Post };
-        // Names that nobody has, and wrong secrets of one that somebody has.
+        // The flood mixes unknown names with wrong secrets of a known app.
         let id = if n % 3 == 0 {
             app.client_id.clone()
         } else {
@@ -163,9 +163,9 @@ async fn refusals_count_by_network_whatever_the_app_and_a_right_secret_always_wo
     );
 }
 
-/// What is asked at the same instant counts at the same instant.
+/// Each of several simultaneous requests counts at once.
 #[tokio::test]
-async fn refusals_at_once_are_no_more_than_one_after_the_other() {
+async fn simultaneous_failures_are_limited_like_successive_ones() {
     let server = server().await;
     let (path, params) = ENDPOINTS[0];
     let neighbour = server.device().at_address("192.0.2.1");
@@ -188,10 +188,10 @@ async fn refusals_at_once_are_no_more_than_one_after_the_other() {
     assert_eq!((count(401), count(429)), (BURST, BURST * 2));
 }
 
-/// Of an app that can keep no secret, what there is to guess are tokens and codes: those that there
-/// are always work.
+/// A public app has no secret, so an attacker can only guess its tokens and codes. Its real tokens
+/// and codes always work.
 #[tokio::test]
-async fn a_public_apps_tokens_and_codes_work_beside_a_flood_of_made_up_ones() {
+async fn tokens_and_codes_of_a_public_app_work_during_a_flood_of_guesses() {
     let server = server().await;
     let app = server
         .app(

@@ -1,4 +1,5 @@
-//! Guesses at the keys of channels: limited by session, by network and by channel, and recorded.
+//! Guesses at the keys of channels are limited by session, by network and by channel, and they are
+//! recorded.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Device, JsonAnswer, Socket, TestServer};
 
-/// A server behind a proxy, and alice, who is the operator of a channel with a key.
+/// A server behind a proxy, with alice as the op of a channel that has a key.
 async fn vault() -> (TestServer, Device) {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server
@@ -45,7 +46,7 @@ fn throttled(seconds: u64) -> (String, Option<u64>) {
 }
 
 #[tokio::test]
-async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
+async fn a_session_shares_one_limit_of_guesses_over_all_ways_and_networks() {
     let (server, _alice) = vault().await;
     let mallory = stranger(&server, "mallory", "198.51.100.1").await;
     for n in 0..8 {
@@ -73,7 +74,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
         (&answer["code"], &answer["retry_after"]),
         (&json!("throttled"), &json!(30))
     );
-    // The right one is not told from a wrong one, until Retry-After has passed.
+    // The correct key gets the same refusal as a wrong one until Retry-After has passed.
     assert_eq!(join(&mallory, "secret").await, throttled(30));
     server.advance(Duration::from_secs(30));
     assert_eq!(join(&mallory, "secret").await.0, "joined");
@@ -97,7 +98,7 @@ async fn a_session_guesses_so_often_whichever_way_and_wherever_from() {
 }
 
 #[tokio::test]
-async fn a_network_guesses_so_often_and_hinders_nobody_who_made_no_mistake() {
+async fn a_network_has_a_limit_that_spares_sessions_without_failures() {
     let (server, _alice) = vault().await;
     for nick in ["mallory", "malice"] {
         let mallory = stranger(&server, nick, "198.51.100.1").await;
@@ -107,13 +108,17 @@ async fn a_network_guesses_so_often_and_hinders_nobody_who_made_no_mistake() {
     }
     let bob = stranger(&server, "bob", "198.51.100.1").await;
     assert_eq!(join(&bob, "guess").await, throttled(15));
-    assert_eq!(join(&bob, "secret").await, throttled(15), "he has made one");
+    assert_eq!(
+        join(&bob, "secret").await,
+        throttled(15),
+        "he has failed once"
+    );
     let carol = stranger(&server, "carol", "198.51.100.1").await;
     assert_eq!(join(&carol, "secret").await.0, "joined");
 }
 
 #[tokio::test]
-async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
+async fn a_channel_has_a_limit_that_spares_sessions_it_knows() {
     let (server, alice) = vault().await;
     let [bob, guest] = [("bob", "203.0.113.1"), ("guest", "203.0.113.2")];
     let bob = stranger(&server, bob.0, bob.1).await;
@@ -133,7 +138,7 @@ async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
         (join(&bob, "secret").await.0, join(&guest, "secret").await.0),
         ("joined".into(), "joined".into())
     );
-    // Members and operators are not held up.
+    // Members and ops are not limited.
     alice.send("MODE #vault +k another").await;
     alice.send("JOIN #vault wrong").await;
     bob.send("JOIN #vault").await;
@@ -141,10 +146,10 @@ async fn a_channel_is_guessed_at_so_often_and_those_it_knows_come_in() {
     assert_eq!(join(&newcomer, "another").await.0, "joined");
 }
 
-/// Right keys are no guesses, nor is a JOIN without one, or with one that the channel does not
-/// want.
+/// None of these is a guess: a correct key, a JOIN without a key, and a JOIN with a key on a
+/// channel without one.
 #[tokio::test]
-async fn what_is_no_guess_counts_for_nothing() {
+async fn a_join_that_is_no_guess_does_not_count() {
     let (server, alice) = vault().await;
     let bob = stranger(&server, "bob", "198.51.100.1").await;
     alice.send("JOIN #open").await;

@@ -1,4 +1,5 @@
-//! The flood limit: the clients and keys of a session share it, by commands and by bytes as stored.
+//! The flood limit: all clients and keys of a session share it. It counts commands and stored
+//! bytes.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Device, JsonAnswer, Problem, TestServer};
 
-/// Many commands a second, so that only bytes are limited.
+/// So many commands a second are allowed that only bytes are limited.
 const MANY: [&str; 2] = ["--flood-limit", "1000:1000"];
 
 fn throttled(refusal: &Problem) -> bool {
@@ -17,7 +18,8 @@ fn throttled(refusal: &Problem) -> bool {
     ) == (429, "throttled", Some("263"))
 }
 
-/// Sends as many of these as pass; how many, and what the next one is told.
+/// Sends the command until it is refused. Returns the number of commands that passed, and the
+/// refusal.
 async fn fill(device: &Device, line: &str) -> (usize, Problem) {
     for sent in 0..1000 {
         if let Err(refusal) = device.try_send(line).await {
@@ -87,7 +89,7 @@ async fn devices_and_keys_of_a_session_share_its_commands() {
 }
 
 #[tokio::test]
-async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
+async fn each_target_and_all_that_a_command_stores_count() {
     let server = TestServer::with(&MANY).await;
     let alice = server.create_session("alice").await;
     let channels = (0..20)
@@ -96,7 +98,8 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
         .join(",");
     alice.send(&format!("JOIN {channels}")).await;
     server.advance(Duration::from_secs(60));
-    // More than the limit passes once nothing else was sent, and takes longer to come back.
+    // A command above the limit passes when the limit is full. The limit then takes longer to
+    // refill.
     alice
         .send(&format!("PRIVMSG {channels} :{}", "x".repeat(4096)))
         .await;
@@ -105,7 +108,7 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
         throttled(&refusal) && (1..=20).contains(&refusal.retry_after.unwrap()),
         "{refusal:?}"
     );
-    // What adds nothing is only limited by commands.
+    // A command that stores nothing counts only as a command.
     for line in [
         "PING x",
         "WHOIS alice",
@@ -116,7 +119,7 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     }
     server.advance(Duration::from_secs(refusal.retry_after.unwrap()));
     alice.send("PRIVMSG #1 :x").await;
-    // A change of nick is told to twenty channels.
+    // A change of nick is told to twenty channels, so it counts for each.
     server.advance(Duration::from_secs(60));
     let mut changed = 0;
     let refusal = loop {
@@ -133,7 +136,7 @@ async fn each_target_counts_and_so_does_what_a_command_adds_beside_its_text() {
     alice.send("QUIT").await;
 }
 
-/// With the default limit a page joins its twenty channels at once, and goes on.
+/// With the default limit a page can join its twenty channels at once and then go on.
 #[tokio::test]
 async fn each_four_targets_count_as_one_command() {
     let server = TestServer::with(&["--flood-limit", "20:5"]).await;

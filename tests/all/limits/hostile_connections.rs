@@ -1,5 +1,5 @@
-//! Hostile and slow connections: each is bounded in time and memory, and others are served as
-//! before.
+//! Hostile and slow connections. Each is bounded in time and memory, and the server goes on serving
+//! others.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::support::{
     Device, OTHER_ADDRESS, Process, Raw, TEST_TIMEOUT, TestServer, checked, head, params, until,
 };
 
-/// Short enough to wait for, long enough for honest requests on a busy machine.
+/// A time-out that a test can wait for, and that honest requests on a busy machine can keep.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Two people come, join, speak, poll and stream.
+/// Two new sessions join a channel, send a message, poll and stream.
 pub async fn others_are_served(device: &Device) {
     let (alice, bob) = (
         device.try_create_session("guest").await.unwrap(),
@@ -35,7 +35,7 @@ pub async fn others_are_served(device: &Device) {
 }
 
 #[tokio::test]
-async fn who_is_silent_or_trickles_a_head_or_idles_is_cut_off() {
+async fn a_silent_trickling_or_idle_connection_is_closed() {
     let server = TestServer::with_patience(
         &[],
         Patience {
@@ -68,14 +68,14 @@ async fn who_is_silent_or_trickles_a_head_or_idles_is_cut_off() {
     assert_eq!(
         (cut_off.concat(), trickled),
         (String::new(), String::new()),
-        "there is nobody to answer"
+        "no request was complete, so there is no answer"
     );
-    // The one that asks.
+    // The last connection is the one that reads the metrics.
     server.wait_for_metric("rejoin_tcp_connections 1").await;
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_is_refused_and_cut_off() {
+async fn a_body_that_never_ends_is_refused_and_its_connection_closed() {
     let server = TestServer::with_patience(
         &[],
         Patience {
@@ -139,7 +139,7 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_long() {
     )
     .await;
     let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
-    // Who sends all of it before reading the answer is not interrupted by a reset.
+    // A client that sends its whole body before it reads the answer is not interrupted by a reset.
     for _ in 0..512 {
         assert!(raw.send(&chunk).await);
         tokio::task::yield_now().await;
@@ -149,7 +149,7 @@ async fn a_chunked_body_is_refused_as_soon_as_it_is_too_long() {
 }
 
 #[tokio::test]
-async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
+async fn a_reader_that_stops_is_cut_off_and_a_slow_reader_is_not() {
     let server = TestServer::with_patience(
         &[],
         Patience {
@@ -184,13 +184,13 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
             .await;
     }
     for _ in 0..8 {
-        // Time is what is tested: this reader is slow, and yet in time.
+        // This test is about time: the reader is slow, but still within the time-out.
         tokio::time::sleep(SHORT / 5).await;
         slow.read(60_000).await;
     }
     drop(slow);
     sipping.sip().await;
-    // One is bob's stream, the other asks.
+    // Two connections remain: bob's stream and the one that reads the metrics.
     server.wait_for_metric("rejoin_tcp_connections 2").await;
     assert!(
         deaf.rest().await.contains("PRIVMSG"),
@@ -203,8 +203,8 @@ async fn who_stops_reading_is_cut_off_and_who_reads_slowly_is_not() {
     );
 }
 
-/// Sixty streams and thirty polls of six megabytes that are hardly read: with all of it buffered
-/// for each it would be more than half a gigabyte.
+/// Sixty streams and thirty polls of six megabytes hardly read. Buffering everything for each of
+/// them would take more than half a gigabyte.
 #[tokio::test]
 async fn readers_that_stopped_take_little_memory() {
     let dir = tempfile::tempdir().unwrap();
@@ -223,7 +223,7 @@ async fn readers_that_stopped_take_little_memory() {
             .await;
     }
     let mut quick = speakers[0].stream("").await;
-    // Six bytes of JSON each.
+    // Each character takes six bytes in JSON.
     let filler = "\u{1}".repeat(4096);
     let flood = join_all(speakers.iter().map(async |speaker| {
         for _ in 0..60 {
@@ -247,8 +247,8 @@ async fn readers_that_stopped_take_little_memory() {
         )
         .await;
     }
-    // More than the system holds for one that does not read, so that the server goes on to what
-    // waits.
+    // Each stream has more to receive than the system buffers for an idle reader, so the server
+    // reaches the pending part.
     for stream in &mut streams {
         stream.read(500_000).await;
     }
@@ -261,7 +261,7 @@ async fn readers_that_stopped_take_little_memory() {
 }
 
 #[tokio::test]
-async fn an_address_has_its_share_of_connections_and_no_more() {
+async fn an_address_has_a_limit_of_connections() {
     let server = TestServer::start().await;
     let crowd = Raw::crowd(1000, server.address).await;
     server
@@ -281,12 +281,12 @@ async fn an_address_has_its_share_of_connections_and_no_more() {
     assert_eq!(
         later.answer().await.line,
         "HTTP/1.1 200 OK",
-        "a place that is given up is free"
+        "a closed connection frees its place"
     );
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_and_a_load_test_have_as_many_as_they_need() {
+async fn a_trusted_proxy_and_a_load_test_have_no_limit_of_connections() {
     for args in [["--trusted-proxy", "127.0.0.2"], ["--login-limit", "off"]] {
         let server = TestServer::with(&args).await;
         let _crowd = Raw::crowd(600, server.address).await;
@@ -298,7 +298,7 @@ async fn a_trusted_proxy_and_a_load_test_have_as_many_as_they_need() {
 }
 
 #[tokio::test]
-async fn when_no_file_may_be_opened_any_more_a_connection_waits_for_its_place() {
+async fn when_no_more_files_can_be_opened_a_connection_waits() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let server = Process::limited(&dir.path().join("rejoin.db"), &log, 100);
@@ -315,7 +315,7 @@ async fn when_no_file_may_be_opened_any_more_a_connection_waits_for_its_place() 
     assert_eq!(
         inside.answer().await.line,
         "HTTP/1.1 200 OK",
-        "the database and whoever is in are served"
+        "the database and the open connections still work"
     );
     drop(crowd);
     let metrics = outside.answer().await.body;
@@ -328,10 +328,10 @@ async fn when_no_file_may_be_opened_any_more_a_connection_waits_for_its_place() 
 }
 
 #[tokio::test]
-async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time() {
+async fn the_server_retries_after_a_pause_when_the_system_has_no_more_files() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
-    // So few that the program's own leave less than it reckons with.
+    // The limit is so low that the program's own files exceed the reserve it keeps for them.
     let server = Process::limited(&dir.path().join("rejoin.db"), &log, 32);
     let crowd = Raw::crowd(40, server.address()).await;
     let refusals = || {
@@ -346,13 +346,13 @@ async fn a_system_that_gives_no_more_files_is_asked_again_but_not_all_the_time()
     let served = tokio::time::timeout(TEST_TIMEOUT, others_are_served(&visitor)).await;
     assert!(
         served.is_ok() && refusals() < 5,
-        "it was asked {} times",
+        "the server tried {} times",
         refusals()
     );
 }
 
 #[tokio::test]
-async fn a_client_holds_so_many_polls_and_streams_and_its_siblings_as_many() {
+async fn each_client_has_its_own_limit_of_polls_and_streams() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;

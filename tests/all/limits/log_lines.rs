@@ -1,5 +1,5 @@
-//! What strangers can make happen again and again is a bounded number of lines, and nothing of it
-//! is hidden.
+//! Events that strangers can repeat write a bounded number of lines to the log, and the log still
+//! counts all of them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ async fn lines(device: &Device, action: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Fifty failed logins are told of one by one within an hour, the others as one line when it is
-/// over; so are the next hour's.
+/// In each hour the first fifty failed logins have a line each. The others are one line with their
+/// number when the hour is over.
 #[tokio::test]
-async fn failed_logins_are_told_one_by_one_and_then_counted() {
+async fn failed_logins_are_logged_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
@@ -35,7 +35,7 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
                 .code
                 == "login_failed",
         );
-        // Those that the limit allows come back one by one.
+        // Later logins wait for the limit, which allows them one by one.
         if n >= 50 {
             server.advance(Duration::from_secs(30));
         }
@@ -69,13 +69,13 @@ async fn failed_logins_are_told_one_by_one_and_then_counted() {
     assert_eq!(
         lines(&alice, "login_failed").await.len(),
         52,
-        "the next hour begins anew"
+        "the next hour starts a new count"
     );
 }
 
-/// What was counted when the server stops is told all the same.
+/// A server that stops logs the number it has counted so far.
 #[tokio::test]
-async fn what_was_counted_is_not_lost_by_a_restart() {
+async fn a_restart_does_not_lose_the_count() {
     let mut server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     for n in 0..60 {
         server
@@ -95,10 +95,10 @@ async fn what_was_counted_is_not_lost_by_a_restart() {
     );
 }
 
-/// An app that refreshes without end writes so many lines and one more; whoever refreshes from
-/// elsewhere is told of all the same.
+/// An app that refreshes without end writes its limited lines and one more with the number. A
+/// refresh from another network still has its own line.
 #[tokio::test]
-async fn refreshes_are_told_one_by_one_and_then_counted() {
+async fn refreshes_are_logged_one_by_one_and_then_counted() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server.create_session("alice").await;
     let app = server.app("reader", &FLAGS).await;
@@ -138,6 +138,6 @@ async fn refreshes_are_told_one_by_one_and_then_counted() {
     assert_eq!(
         lines(&alice, "grant_refreshed").await.len(),
         13,
-        "the next hour begins anew"
+        "the next hour starts a new count"
     );
 }

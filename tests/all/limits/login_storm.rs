@@ -1,5 +1,5 @@
-//! A storm of logins: it takes little memory and leaves the processors to the chat, and whoever
-//! goes away makes room.
+//! A storm of logins takes little memory and leaves the processors to the chat. A caller who hangs
+//! up frees its place.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Device, Process, TestServer, slow_password, until};
 const PASSWORD: &str = "correct horse battery";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
+async fn a_thousand_simultaneous_logins_take_the_memory_of_a_few() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &["--login-limit", "off"]);
     let alice = server.create_session("alice").await;
@@ -24,8 +24,8 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
         .unwrap_err();
     let before = server.peak_memory();
     let mut problems = Vec::new();
-    // In waves, for the sake of machines where a process may open few files; each is far more than
-    // can wait.
+    // The logins come in waves, because some machines allow a process few files. Each wave is far
+    // larger than the queue of waiting logins.
     for _ in 0..4 {
         let logins = (0..250).map(|_| {
             let device = server.device();
@@ -38,7 +38,8 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
             "login_failed" => {}
             code => {
                 assert_eq!((code, problem.status), ("overloaded", 503));
-                // As long as those that wait take, and they wait for ten seconds at most.
+                // Retry-After is the time that the waiting logins take. They wait for ten seconds
+                // at most.
                 assert!(
                     problem
                         .retry_after
@@ -52,7 +53,8 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
         problems.iter().any(|problem| problem.code == "overloaded"),
         "there were too many at once"
     );
-    // A thousand hashes at once would want 19 GiB; a thousand connections have something, too.
+    // A thousand hashes at once would take 19 GiB. A thousand connections take some memory
+    // themselves.
     let grown = server.peak_memory() - before;
     assert!(grown < 128 << 20, "it grew by {} MiB", grown >> 20);
     alice.snapshot().await;
@@ -60,7 +62,7 @@ async fn a_thousand_logins_at_once_take_the_memory_of_a_few() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn passwords_are_hashed_at_low_priority_and_all_else_is_not() {
+async fn only_password_hashing_runs_at_low_priority() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &[]);
     let threads = server.niceness();
@@ -78,10 +80,10 @@ async fn passwords_are_hashed_at_low_priority_and_all_else_is_not() {
     assert!(others[0].1 < hashing[0].1);
 }
 
-/// The line of those who wait is full of logins whose callers hang up: the next caller finds a
-/// place.
+/// The queue of waiting logins is full, and all of their callers hang up. The next caller finds a
+/// free place.
 #[tokio::test]
-async fn whoever_hangs_up_makes_room() {
+async fn a_caller_who_hangs_up_frees_its_place() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let busy = slow_password(&server).await;
     let login = json!({"nick": "nobody", "password": PASSWORD}).to_string();
@@ -91,7 +93,7 @@ async fn whoever_hangs_up_makes_room() {
         login.len()
     );
     let mut waiting = Vec::new();
-    // Some of the four that keep the threads busy stand in the line themselves.
+    // Some of the four logins that keep the threads busy are waiting in the queue themselves.
     let refused = async |device: Device| {
         let answer =
             tokio::time::timeout(Duration::from_millis(300), device.login("nobody", PASSWORD))
@@ -117,6 +119,6 @@ async fn whoever_hangs_up_makes_room() {
     until("room for many", all_fit).await;
     assert!(
         busy.iter().any(|login| !login.is_finished()),
-        "there was room only when the line had been worked off"
+        "a place became free only when the queue was worked off"
     );
 }

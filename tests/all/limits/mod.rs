@@ -1,4 +1,4 @@
-//! What the server does not let anybody do too often, too fast or too much of.
+//! Limits: what the server does not allow too often, too fast or in too large a number.
 
 mod app_secret_guesses;
 mod channel_key_guesses;

@@ -1,4 +1,5 @@
-//! Guesses at passwords: whose count each is held to, and whom it never hinders.
+//! Guesses at passwords: which counts each guess adds to, and which callers the limits never
+//! hinder.
 
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ mod at_once;
 const PASSWORD: &str = "correct horse battery";
 const WRONG: &str = "not the password";
 const NEW: &str = "another horse battery";
-/// How many wrong passwords the devices of a session may give at once, and how long until one more.
+/// The number of wrong passwords that a session's devices may give at once, and the seconds until
+/// one more is allowed.
 const BURST: usize = 10;
 const EVERY: u64 = 30;
 
-/// A server behind a proxy, and alice on it, who came from 192.0.2.1 and has no password yet.
+/// A server behind a proxy, and alice, whose session was created from 192.0.2.1 and has no password
+/// yet.
 async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
     let alice = server
@@ -29,7 +32,7 @@ async fn alice(args: &[&str]) -> (TestServer, Device) {
     (server, alice)
 }
 
-/// Every way in which what somebody holds of a session can guess its password.
+/// The ways in which a credential of a session can be used to guess the session's password.
 #[derive(Clone, Copy, Debug)]
 enum DeliveryMode {
     PassText,
@@ -53,7 +56,7 @@ const WAYS: [DeliveryMode; 8] = [
     DeliveryMode::LoginForm,
 ];
 
-/// One device of alice's, and a program that calls by a key of hers.
+/// One device of alice's session, and a program with a key of hers.
 struct Held {
     device: Device,
     program: Device,
@@ -72,7 +75,7 @@ impl Held {
         }
     }
 
-    /// Guesses from an address; the code of the refusal and its Retry-After.
+    /// Makes a guess from an address. Returns the code of the refusal and its Retry-After.
     async fn guess(&self, way: DeliveryMode, guess: &str, from: &str) -> (String, Option<u64>) {
         let (device, program) = (self.device.at_address(from), self.program.at_address(from));
         let pass = json!({"command": "PASS", "params": [NEW, guess]});
@@ -140,11 +143,11 @@ fn throttled(problem: &Problem) -> Option<u64> {
     (problem.code == "throttled" && problem.status == 429).then(|| problem.retry_after.unwrap())
 }
 
-/// Every way, each from networks of its own, share the one count of the session; the right password
-/// is not told from a wrong one then, and passes when Retry-After has passed.
+/// All ways share the one count of the session, although each comes from networks of its own. Over
+/// the limit the correct password gets the same refusal as a wrong one. It works again when
+/// Retry-After has passed.
 #[tokio::test]
-async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever_way_and_wherever_from()
- {
+async fn all_ways_to_guess_share_one_count_of_the_session() {
     let (server, alice) = alice(&[]).await;
     let held = Held::of(&alice).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -164,7 +167,7 @@ async fn what_is_held_of_a_session_shares_one_count_of_wrong_passwords_whichever
 }
 
 #[tokio::test]
-async fn each_way_alone_is_limited() {
+async fn each_way_by_itself_is_limited() {
     for way in WAYS {
         let (_server, alice) = alice(&[]).await;
         let held = Held::of(&alice).await;
@@ -181,9 +184,10 @@ async fn each_way_alone_is_limited() {
     }
 }
 
-/// A neighbour at alice's address, and a crowd from elsewhere, use up all that strangers may.
+/// A neighbour at alice's address and a crowd at other addresses use up the whole limit for
+/// strangers.
 #[tokio::test]
-async fn strangers_never_hinder_a_live_device() {
+async fn guesses_of_strangers_never_hinder_a_live_device() {
     let (server, alice) = alice(&[]).await;
     let neighbour = server.device().at_address("192.0.2.1");
     for n in 0..20 {
@@ -193,7 +197,8 @@ async fn strangers_never_hinder_a_live_device() {
             .unwrap_err();
     }
     assert!(throttled(&neighbour.login("alice", WRONG).await.unwrap_err()).is_some());
-    // A first PASS, and one with the right current password, and a renewal.
+    // Alice sets her first password, changes it with the correct current one, and renews her
+    // device.
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for n in 0..50 {
         server
@@ -219,7 +224,7 @@ async fn strangers_never_hinder_a_live_device() {
         .await
         .unwrap();
     let renewed = alice.login("alice", NEW).await.unwrap();
-    // Also from where nobody of hers has ever been, and after mistakes of her own.
+    // A renewal also works from a network where she has never been, and after mistakes of her own.
     let abroad = renewed.at_address("203.0.113.1");
     for _ in 0..BURST - 1 {
         assert_eq!(
@@ -230,9 +235,9 @@ async fn strangers_never_hinder_a_live_device() {
     abroad.login("alice", NEW).await.unwrap();
 }
 
-/// What a session's devices have guessed wrong keeps nobody else out.
+/// Wrong guesses by a session's devices do not refuse a login from another network.
 #[tokio::test]
-async fn the_session_s_own_count_is_no_strangers() {
+async fn the_sessions_own_count_does_not_refuse_strangers() {
     let (server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for _ in 0..=BURST {
@@ -246,10 +251,10 @@ async fn the_session_s_own_count_is_no_strangers() {
         .unwrap();
 }
 
-/// A login that is under way is no failure: many right ones at once all pass, of one session and of
-/// several.
+/// A login in progress does not count as a failure. Many correct logins at once all pass, in one
+/// session and in several.
 #[tokio::test]
-async fn right_logins_at_once_all_pass() {
+async fn simultaneous_correct_logins_all_pass() {
     let (server, alice) = alice(&["--max-clients", "100"]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for n in 0..3 {
@@ -275,7 +280,7 @@ async fn right_logins_at_once_all_pass() {
         .await
         .into_iter()
         .for_each(|login| login.unwrap());
-    // And nothing of it counts.
+    // The correct logins have left the limit untouched.
     for _ in 0..10 {
         assert_eq!(
             office.login("alice", WRONG).await.unwrap_err().code,

@@ -1,17 +1,18 @@
-//! Requests that a trusted proxy forwards: each network has so many under way, as it has so many
-//! connections.
+//! Requests that a trusted proxy forwards: each network has a limit of pending requests that equals
+//! its limit of connections.
 
 use futures_util::future::join_all;
 
 use crate::support::{Device, Socket, Stream, TestServer, until};
 
-/// Held polls and streams of one client, and requests of one network, at one time.
+/// The most polls and streams that one client may hold, and the most pending requests of one
+/// network.
 const OF_CLIENT: usize = 32;
 const OF_NETWORK: usize = 512;
 
-/// Streams, sockets and held polls count alike, and each only as long as it is held.
+/// Streams, sockets and held polls all count, and each counts only while it is held.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forwarded_network_has_so_many_requests_under_way() {
+async fn a_forwarded_network_has_a_limit_of_pending_requests() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let mut devices = Vec::new();
     for n in 0..=OF_NETWORK / OF_CLIENT {
@@ -49,7 +50,7 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
         (refused.status, refused.code.as_str(), refused.retry_after),
         (429, "throttled", Some(5))
     );
-    // Others, and the proxy itself, are not hindered.
+    // Other networks and the proxy itself are not limited by it.
     server
         .device()
         .at_address("192.0.2.2")
@@ -66,7 +67,7 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
             .await
             .is_ok()
     };
-    // Whatever ends leaves its place: a stream, a socket, a poll.
+    // A stream, a socket or a poll frees its place when it ends.
     drop::<Option<Stream>>(streams.pop());
     until("a stream's place", async || is_let_in(&devices[0]).await).await;
     let _held = devices[0].stream("").await;
@@ -82,9 +83,9 @@ async fn a_forwarded_network_has_so_many_requests_under_way() {
     }
 }
 
-/// Answers that are read leave nothing behind.
+/// A finished request no longer counts.
 #[tokio::test]
-async fn requests_that_were_answered_hold_nothing() {
+async fn answered_requests_no_longer_count() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let stranger = server.device().at_address("192.0.2.1");
     for _ in 0..OF_NETWORK + 8 {

@@ -1,4 +1,4 @@
-//! What strangers may try and how often: passwords, by address, by nick and by both; new sessions.
+//! Rate limits for strangers: passwords by address, by nick and by both, and new sessions.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Device, JsonAnswer, Problem, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// A server behind a proxy, with alice on it, who came from 192.0.2.1 and has set a password.
+/// A server behind a proxy, and alice, whose session was created from 192.0.2.1 and has a password.
 async fn alice(args: &[&str]) -> (TestServer, Device) {
     let server = TestServer::with(&[&["--trusted-proxy", "127.0.0.1"], args].concat()).await;
     let alice = server
@@ -49,7 +49,7 @@ fn assert_throttled(problem: &Problem, seconds: u64) {
 }
 
 #[tokio::test]
-async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
+async fn an_address_has_limits_of_passwords_per_nick_and_in_total() {
     let (server, _) = alice(&[]).await;
     let stranger = server.device().at_address("198.51.100.1");
     fails(&stranger, "alice", 10).await;
@@ -58,7 +58,7 @@ async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
     assert_throttled(&wrong(&stranger, "somebody").await, 15);
     assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 30);
     fails(&server.device().at_address("198.51.100.2"), "alice", 1).await;
-    // After what Retry-After said, and no sooner.
+    // A guess is allowed when Retry-After has passed, and not earlier.
     server.advance(Duration::from_millis(29_900));
     assert_throttled(&stranger.login("alice", PASSWORD).await.unwrap_err(), 1);
     server.advance(Duration::from_millis(100));
@@ -66,7 +66,7 @@ async fn an_address_may_try_so_many_passwords_of_a_nick_and_of_all() {
 }
 
 #[tokio::test]
-async fn the_addresses_of_a_household_are_one() {
+async fn the_addresses_of_a_household_count_as_one() {
     let (server, _) = alice(&[]).await;
     for n in 0..10 {
         fails(
@@ -84,7 +84,7 @@ async fn the_addresses_of_a_household_are_one() {
 }
 
 #[tokio::test]
-async fn a_right_password_gives_back_what_it_took() {
+async fn a_correct_password_is_refunded() {
     let (server, _) = alice(&["--max-clients", "50"]).await;
     let office = server.device().at_address("198.51.100.1");
     for _ in 0..25 {
@@ -94,7 +94,7 @@ async fn a_right_password_gives_back_what_it_took() {
 }
 
 #[tokio::test]
-async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
+async fn simultaneous_guesses_are_limited_like_successive_ones() {
     let (server, _) = alice(&[]).await;
     let guesses = (0..60).map(|n| {
         let device = server.device();
@@ -114,11 +114,11 @@ async fn many_guesses_at_once_are_limited_like_one_after_the_other() {
     assert_eq!(codes.iter().filter(|code| *code == "throttled").count(), 50);
 }
 
-/// A crowd of strangers uses up all that is allowed for a nick; its owner comes in all the same
-/// from where a device of hers has come from before, also after a change of nick, and a removed
-/// device's place is nobody's.
+/// A crowd of strangers uses up the whole limit of a nick. The owner can still log in from a
+/// network that a device of the session has used before, also after a change of nick. The network
+/// of a removed device no longer helps anybody.
 #[tokio::test]
-async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
+async fn guesses_of_strangers_do_not_lock_out_the_owner() {
     let (server, alice) = alice(&[]).await;
     let thief = server
         .device()
@@ -146,7 +146,7 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
         assert_throttled(&stranger.login("alicia", PASSWORD).await.unwrap_err(), 30);
         fails(&stranger, "bob", 1).await;
     }
-    // Her own device may renew itself from anywhere.
+    // A live device may renew itself from any network.
     let renewed = alice
         .at_address("198.51.100.202")
         .login("alicia", PASSWORD)
@@ -167,7 +167,7 @@ async fn strangers_do_not_lock_the_owner_of_a_nick_out() {
 }
 
 #[tokio::test]
-async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
+async fn an_address_header_counts_only_from_a_trusted_proxy() {
     let server = TestServer::start().await;
     for n in 0..20 {
         fails(
@@ -184,7 +184,7 @@ async fn what_no_trusted_proxy_says_of_an_address_does_not_count() {
 }
 
 #[tokio::test]
-async fn an_address_makes_so_many_sessions_at_once() {
+async fn an_address_has_a_rate_limit_of_new_sessions() {
     let (server, _) = alice(&[]).await;
     let stranger = server.device().at_address("198.51.100.1");
     for n in 0..100 {
@@ -203,7 +203,7 @@ async fn an_address_makes_so_many_sessions_at_once() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_live_sessions() {
+async fn an_address_has_a_limit_of_live_sessions() {
     for (limit, refused) in [("on", true), ("off", false)] {
         let (server, alice) = alice(&["--login-limit", limit]).await;
         let database = rusqlite::Connection::open(server.database()).unwrap();
@@ -242,7 +242,7 @@ async fn an_address_has_so_many_live_sessions() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_it() {
+async fn a_refusal_by_the_nicks_limit_is_recorded_for_the_nicks_session() {
     let (server, alice) = alice(&[]).await;
     for n in 0..50 {
         fails(
@@ -252,13 +252,13 @@ async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_
         )
         .await;
     }
-    // The owner is not held to it.
+    // The limit does not apply to the owner.
     fails(&server.device().at_address("192.0.2.1"), "alice", 1).await;
     let stranger = server.device().at_address("203.0.113.1");
     for _ in 0..11 {
         assert_throttled(&wrong(&stranger, "alice").await, 30);
     }
-    // What was refused was no guess, and has cost nothing.
+    // A refused attempt is not a guess and costs nothing.
     server.advance(Duration::from_secs(30));
     fails(&stranger, "alice", 1).await;
     let lines = alice.get("/api/v1/audit").await;
@@ -272,7 +272,7 @@ async fn a_refusal_by_the_nicks_limit_is_recorded_for_its_session_whoever_meets_
 }
 
 #[tokio::test]
-async fn an_address_logs_in_so_often_even_with_the_right_password() {
+async fn an_address_has_a_limit_of_correct_logins() {
     let (server, _) = alice(&["--max-clients", "1000"]).await;
     let office = server.device().at_address("198.51.100.1");
     for _ in 0..100 {
@@ -287,10 +287,10 @@ async fn an_address_logs_in_so_often_even_with_the_right_password() {
         .unwrap();
 }
 
-/// A throttle is one line of the audit log in an hour, however often it refuses, and the owner of
-/// the nick sees it.
+/// A limit that refuses many times is one line of the audit log in an hour. The owner of the nick
+/// sees it.
 #[tokio::test]
-async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
+async fn a_reached_limit_is_in_the_audit_log_once() {
     let (server, alice) = alice(&[]).await;
     let throttled = async || {
         let lines: Value = alice.get("/api/v1/audit").await;
@@ -314,7 +314,8 @@ async fn a_limit_that_was_reached_is_in_the_audit_log_once() {
         wrong(&stranger, "alice").await;
         server.advance(Duration::from_secs(30));
     }
-    // What is nobody's nick may be somebody's password.
+    // An unused nick may be a password that was typed into the wrong field, so the log does not
+    // show it.
     for _ in 0..12 {
         wrong(&server.device().at_address("198.51.100.2"), "nobody").await;
     }

@@ -1,5 +1,5 @@
-//! Readers that take nothing: whatever they ask for, a hundred of them grow the server's memory by
-//! less than 50 MB, and others are answered.
+//! Readers that stop reading: whatever they request, a hundred of them raise the server's memory by
+//! less than 50 MB, and the server goes on answering others.
 
 use std::path::Path;
 
@@ -11,15 +11,16 @@ use crate::{
     support::{Device, OTHER_ADDRESS, Process, Raw, head, until},
 };
 
-/// By how much the memory may grow.
+/// The server's memory must grow by less than this number of bytes.
 const MOST: u64 = 50_000_000;
 const READERS: usize = 100;
 const SESSIONS: usize = 25;
 const CHANNELS: usize = 100;
-/// What takes six bytes each in JSON.
+/// A character that takes six bytes in JSON.
 const ESCAPED: &str = "\u{1}";
 
-/// What a reader sends, by its device, and of how many bytes of the answer it waits for the last.
+/// One kind of request: what a reader sends as a given device, and how many bytes of the answer it
+/// reads.
 struct Row {
     name: &'static str,
     asks: fn(&Device) -> Vec<u8>,
@@ -30,7 +31,8 @@ const fn row(name: &'static str, read: usize, asks: fn(&Device) -> Vec<u8>) -> R
     Row { name, asks, read }
 }
 
-/// More than the system holds for a reader, so that the server goes on to what comes behind.
+/// More bytes than the system buffers for a reader, so that the server reaches the part behind
+/// them.
 const FURTHER: usize = 400_000;
 
 const ROWS: [Row; 17] = [
@@ -55,19 +57,15 @@ const ROWS: [Row; 17] = [
     row("channels", 1, |device| {
         get(device, "/api/v1/channels?limit=500")
     }),
-    row(
-        "channels that match what nobody else asks for",
-        1,
-        |device| {
-            let own = device.cookie.as_ref().map_or(0, |cookie| {
-                cookie.bytes().map(usize::from).sum::<usize>() % 100
-            });
-            get(
-                device,
-                &format!("/api/v1/channels?limit={}&match=c", 400 + own),
-            )
-        },
-    ),
+    row("channels that match a query of its own", 1, |device| {
+        let own = device.cookie.as_ref().map_or(0, |cookie| {
+            cookie.bytes().map(usize::from).sum::<usize>() % 100
+        });
+        get(
+            device,
+            &format!("/api/v1/channels?limit={}&match=c", 400 + own),
+        )
+    }),
     row("description", 1, |device| get(device, "/openapi.json")),
     row("metrics", 1, |device| get(device, "/metrics")),
     row("script", 1, |device| get(device, "/assets/core/chat.js")),
@@ -104,13 +102,13 @@ fn post(device: &Device, line: &str) -> Vec<u8> {
     format!("{head}Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{line}").into()
 }
 
-/// A WebSocket over which each of these is sent fifty times.
+/// The bytes of a WebSocket handshake, and each of the messages fifty times.
 fn socket(device: &Device, query: &str, messages: &[&str]) -> Vec<u8> {
     let mut bytes = head("GET", &format!("/api/v1/socket?{query}"), device).into_bytes();
     bytes.extend(b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
     bytes.extend(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
     for message in messages.repeat(50) {
-        // RFC 6455 §5.2: a text with a mask, which may be nothing but zeros.
+        // RFC 6455 §5.2: a text frame has a mask, and the mask may be all zeros.
         let length = u16::try_from(message.len()).unwrap();
         bytes.extend(
             [0x81, 0x80 | 126]
@@ -128,7 +126,7 @@ fn message(command: &str, targets: &str, text: Option<&str>) -> String {
     json!({"command": command, "params": params}).to_string()
 }
 
-/// Twenty channels, the most that a command takes.
+/// Twenty channels, the most that one command may name.
 fn channels(first: usize) -> String {
     (first..first + 20)
         .map(|n| format!("#c{n}"))
@@ -136,13 +134,13 @@ fn channels(first: usize) -> String {
         .join(",")
 }
 
-/// Sessions, all of them away and on the same hundred channels, of which everything is as long as
-/// it can be.
+/// Creates sessions that are all away and on the same hundred channels. Every text in them has its
+/// maximum length.
 async fn fill(server: &Process) -> Vec<String> {
     let long = &ESCAPED.repeat(1024);
     let people = join_all((0..SESSIONS).map(async |n| {
         let person = server.create_session(&format!("s{n}")).await;
-        // Its queue begins with this, and not with its first snapshot.
+        // The queue begins with this read, because the session never takes a snapshot.
         person.queue().await;
         person.send(&format!("AWAY :{long}")).await;
         person
@@ -181,7 +179,7 @@ impl Device {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_readers_that_take_nothing_cost_little_whatever_they_ask_for() {
+async fn a_hundred_stopped_readers_cost_little_memory_for_every_request() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
@@ -198,11 +196,13 @@ async fn a_hundred_readers_that_take_nothing_cost_little_whatever_they_ask_for()
     assert!(too_much.is_empty(), "{too_much:?} of {grown:?}");
 }
 
-/// By how much the memory grows while a hundred readers have asked and take no more than said.
+/// The growth of the server's memory, in bytes, while a hundred readers have sent their request and
+/// read no more than `row.read` bytes.
 async fn grows_by(database: &Path, row: &Row, cookies: &[String]) -> u64 {
     let server = Process::start(database, &[]);
     let device = |n: usize| server.device().with_cookie(&cookies[n % cookies.len()]);
-    // One who reads. What the first answer needs is not the others' doing.
+    // An honest reader comes first, because the memory for the first answer is not caused by the
+    // others.
     let mut honest = Raw::to(server.address()).await;
     honest.send((row.asks)(&device(0))).await;
     honest.read(row.read).await;
@@ -216,7 +216,7 @@ async fn grows_by(database: &Path, row: &Row, cookies: &[String]) -> u64 {
     others_are_served(&server.device()).await;
     let grown = server.peak_memory() - before;
     drop(readers);
-    // The bytes under way are given back, so that the next from there is answered.
+    // The server releases the pending bytes, so the next request from that address is answered.
     until("the next to be answered", async || {
         let mut next = Raw::from(OTHER_ADDRESS, server.address()).await;
         next.send(get(&device(1), "/api/v1/session")).await;

@@ -1,5 +1,5 @@
-//! The storage limit: what a network adds to the disk within a day, whatever it does, and what is
-//! never refused.
+//! The storage limit: how many bytes a network may add to the disk within a day, and which requests
+//! it never refuses.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn server() -> TestServer {
     TestServer::with(&["--storage-limit", "400KB", "--trusted-proxy", "127.0.0.1"]).await
 }
 
-/// Bytes of the database, those in the write-ahead log included.
+/// The size of the database in bytes, including the write-ahead log.
 fn size(server: &TestServer) -> i64 {
     let database = Connection::open(server.database()).unwrap();
     4096 * database
@@ -36,7 +36,7 @@ fn is_limit(problem: &Problem) -> bool {
     ) == (429, "storage_limit", Some("263"))
 }
 
-/// What a session does again and again, as IRC lines; `n` is different each time.
+/// The IRC lines that a session repeats. `n` differs each time.
 type Kind = fn(n: usize, nick: &str) -> Vec<String>;
 
 const KINDS: &[(&str, Kind)] = &[
@@ -100,7 +100,7 @@ const KINDS: &[(&str, Kind)] = &[
     }),
 ];
 
-/// Does it until it is refused for want of room.
+/// Repeats the lines until the storage limit refuses one. Returns the refusal.
 async fn repeat(session: &Device, nick: &str, kind: Kind) -> Problem {
     for n in 0..5000 {
         for line in kind(n, nick) {
@@ -114,7 +114,7 @@ async fn repeat(session: &Device, nick: &str, kind: Kind) -> Problem {
     panic!("five thousand times");
 }
 
-/// The same, until not even a short message has room.
+/// Does the same until the limit refuses even a short message.
 async fn fill(session: &Device, nick: &str, kind: Kind) -> Problem {
     repeat(session, nick, kind).await;
     let nick = session.snapshot().await["session"]["nick"]
@@ -130,7 +130,7 @@ async fn fill(session: &Device, nick: &str, kind: Kind) -> Problem {
 }
 
 #[tokio::test]
-async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
+async fn a_network_adds_no_more_than_the_limit_by_any_kind_of_request() {
     for (kind, lines) in KINDS {
         let server = server().await;
         let old = server
@@ -181,7 +181,7 @@ async fn whatever_a_network_does_it_adds_no_more_than_the_limit() {
     }
 }
 
-/// Logging in, PASS, reading, and all that ends something.
+/// The limit never refuses a login, PASS, a read or a request that ends something.
 async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &str) {
     full.send(&format!("PASS :{PASSWORD}")).await;
     let nick = full.snapshot().await["session"]["nick"]
@@ -230,22 +230,22 @@ async fn never_refused(server: &TestServer, full: &Device, old: &Device, key: &s
     old.call(Method::DELETE, "/api/v1/session").await.unwrap();
 }
 
-/// What a network can do without being refused has limits of its own, and adds little.
+/// The requests that the storage limit never refuses have other limits, and they add little.
 #[tokio::test]
-async fn what_is_never_refused_for_want_of_room_is_limited_otherwise() {
+async fn requests_beyond_the_storage_limit_have_other_limits() {
     let server = server().await;
     let stranger = server.device().at_address(STRANGER);
     let alice = stranger.try_create_session("alice").await.unwrap();
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let full = fill(&alice, "alice", KINDS[0].1).await;
     let before = size(&server);
-    // Answers that are kept with their labels: they are not, where there is no room.
+    // Answers are kept with their labels, but not beyond the limit.
     for n in 0..300 {
         alice
             .send(&format!("@label={n} PING :{}", "x".repeat(1000)))
             .await;
     }
-    // Logins, right ones and wrong ones, until they are throttled.
+    // Correct and wrong logins continue until they are throttled.
     for password in [PASSWORD, "a wrong password"] {
         let mut tried = 0;
         let refusal = loop {
@@ -303,12 +303,12 @@ async fn keys_sessions_and_codes_are_refused_like_messages() {
         .items()
         .iter()
         .filter(|line| line["reason"] == "storage");
-    // As often as any refusal in an hour, and no more.
+    // The refusals have as many lines in an hour as any other refusal.
     assert!((1..=50).contains(&told.count()), "{lines}");
 }
 
 #[tokio::test]
-async fn retry_after_is_true_and_a_day_frees_all() {
+async fn retry_after_is_correct_and_a_day_frees_everything() {
     let server = server().await;
     let alice = server
         .device()
@@ -346,7 +346,8 @@ async fn a_repeated_command_and_a_refused_one_cost_nothing() {
     alice.send(&format!("PRIVMSG alice :{text}")).await;
 }
 
-/// A customer with a /48 of IPv6 has 65,536 networks, and not as many limits.
+/// A customer with a /48 of IPv6 has 65,536 networks, so the wider networks have limits of their
+/// own.
 #[tokio::test]
 async fn many_networks_of_one_customer_count_together() {
     let server = server().await;
@@ -361,7 +362,8 @@ async fn many_networks_of_one_customer_count_together() {
         fill(&session, &format!("s{network}"), KINDS[0].1).await;
         filled += 1;
     }
-    // A session has a tenth, and the newcomers of a /56 three times the half.
+    // A session may use a tenth of a network's limit. The new sessions of a /56 may use three times
+    // the half of it.
     assert!((14..=16).contains(&filled), "{filled}");
     let elsewhere = server
         .device()
@@ -373,7 +375,7 @@ async fn many_networks_of_one_customer_count_together() {
 }
 
 #[tokio::test]
-async fn off_is_off() {
+async fn the_limit_can_be_turned_off() {
     let server = TestServer::with(&["--storage-limit", "off"]).await;
     let alice = server.create_session("alice").await;
     for _ in 0..100 {

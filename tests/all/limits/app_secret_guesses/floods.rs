@@ -1,8 +1,8 @@
-//! Floods of malformed requests and of made-up names.
+//! Floods of malformed requests and of unknown names.
 
 use super::*;
 
-/// Forms that no app could mean count like any other refusal.
+/// A malformed form that no app would send counts like any other failure.
 #[tokio::test]
 async fn malformed_requests_count_too() {
     let server = server().await;
@@ -22,10 +22,10 @@ async fn malformed_requests_count_too() {
     too_many(post().await).await;
 }
 
-/// Made-up names write neither the log's lines nor the audit's without end: one line of the audit
-/// says that there was a flood.
+/// A flood of unknown names writes a bounded number of lines to the log, and one line to the audit
+/// log.
 #[tokio::test]
-async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
+async fn a_flood_of_unknown_names_is_one_line_of_the_audit() {
     let server = server().await;
     let stranger = server.device().at_address("192.0.2.1");
     let before = server.rows("audit");
@@ -55,10 +55,11 @@ async fn a_flood_of_made_up_names_is_one_line_of_the_audit() {
     );
 }
 
-/// What sends people to be asked is held to the same count, by link, by form and by the page's own
-/// answer; a page of an app that there is comes however much the network was refused.
+/// Requests that lead to a page of approval count against the same limit, by link, by form and by
+/// the page's own answer. The page of a known app appears even when the network has reached the
+/// limit.
 #[tokio::test]
-async fn made_up_names_on_the_way_to_a_page_count_too() {
+async fn unknown_names_on_the_way_to_a_page_count_too() {
     let server = server().await;
     let app = server.app("wiki", &FLAGS).await;
     let alice = server.create_session("alice").await.at_address("192.0.2.1");

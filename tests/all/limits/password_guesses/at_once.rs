@@ -1,11 +1,11 @@
-//! Guesses at the same instant, from many networks, and what the audit says of them.
+//! Simultaneous guesses from many networks, and their lines in the audit log.
 
 use super::*;
 
-/// Wrong ones at once are as many as one after the other, and those that wait for them are told the
-/// truth.
+/// Simultaneous wrong guesses are limited like successive ones, and each refused caller gets a
+/// correct Retry-After.
 #[tokio::test]
-async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
+async fn simultaneous_wrong_logins_are_limited_with_a_correct_retry_after() {
     let (server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let stranger = server.device().at_address("198.51.100.1");
@@ -37,7 +37,8 @@ async fn wrong_logins_at_once_are_limited_and_retry_after_is_true() {
     stranger.login("alice", PASSWORD).await.unwrap();
 }
 
-/// The /64s of one customer share wider limits: of guesses at one nick, and at many.
+/// All /64s of one customer share a wider limit: one for guesses at one nick, and one for guesses
+/// at any nick.
 #[tokio::test]
 async fn the_networks_of_one_customer_of_ipv6_share_wider_limits() {
     let (server, alice) = alice(&[]).await;
@@ -72,10 +73,10 @@ async fn the_networks_of_one_customer_of_ipv6_share_wider_limits() {
     assert_eq!(wrong("2:13", 0..10, "").await, 10);
 }
 
-/// Right passwords cost, too: the devices of a session give so many, whether to change it or to
-/// renew themselves.
+/// Correct passwords cost time to verify, so a session's devices may give only so many of them, for
+/// a change or a renewal.
 #[tokio::test]
-async fn the_devices_of_a_session_give_so_many_right_passwords() {
+async fn the_devices_of_a_session_have_a_limit_of_correct_passwords() {
     let (server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     let change = json!({"command": "PASS", "params": [PASSWORD, PASSWORD]});
@@ -104,9 +105,9 @@ async fn the_devices_of_a_session_give_so_many_right_passwords() {
     device.try_send_json(change).await.unwrap();
 }
 
-/// The owner sees what was tried.
+/// The owner sees the guesses in the audit log.
 #[tokio::test]
-async fn what_was_tried_is_in_the_session_s_audit() {
+async fn guesses_are_in_the_sessions_audit_log() {
     let (_server, alice) = alice(&[]).await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
     for _ in 0..BURST {
