@@ -1,5 +1,5 @@
-//! Apps that act for users: credentials of their own in every request, the user's identity beside
-//! them.
+//! Apps that act for users: each request has the app's own token in Authorization and the user's
+//! token in Rejoin-Identity.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ mod endings;
 
 const SCOPE: &str = "chat:read chat:write identity";
 
-/// Alice, an app, and the app's own program beside alice's token.
+/// Alice, an app, the app's program with its own token, and the program with alice's token beside
+/// it.
 async fn acting(server: &TestServer) -> (Device, App, Device, Device) {
     let alice = server.create_session("alice").await;
     alice.snapshot().await;
@@ -34,7 +35,7 @@ fn refusal(status: u16, code: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn an_app_acts_as_its_user_by_every_way() {
+async fn an_app_acts_as_its_user_by_every_delivery_mode() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
     let bob = server.create_session("bob").await;
@@ -76,9 +77,9 @@ async fn an_app_acts_as_its_user_by_every_way() {
     assert_eq!(
         user.get("/auth/userinfo").await,
         identity,
-        "who it is any library asks with the user's token alone"
+        "userinfo needs only the user's token"
     );
-    // It may do what the user's token allows, whatever the app's own does.
+    // The scope of the user's token decides, not that of the app's own.
     assert_eq!(
         refused(&reader, "/api/v1/keys").await,
         refusal(403, "insufficient_scope")
@@ -89,7 +90,7 @@ async fn an_app_acts_as_its_user_by_every_way() {
 }
 
 #[tokio::test]
-async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
+async fn a_users_token_works_alone_only_for_apps_registered_that_way() {
     let mut server = TestServer::start().await;
     let (alice, _, own, user) = acting(&server).await;
     let (public, trusted) = (
@@ -147,7 +148,7 @@ async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
     assert_eq!(
         refused(&own, "/api/v1/session").await,
         refusal(403, "insufficient_scope"),
-        "an app alone is nobody"
+        "an app's own token has no session"
     );
     assert_eq!(
         refused(&own, "/auth/userinfo").await,
@@ -156,7 +157,7 @@ async fn a_users_token_alone_calls_only_for_apps_that_were_registered_so() {
 }
 
 #[tokio::test]
-async fn each_wrong_pair_is_refused_by_name() {
+async fn each_wrong_pair_of_tokens_is_refused_with_its_reason() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
     let (other, public) = (
@@ -308,8 +309,8 @@ async fn each_wrong_pair_is_refused_by_name() {
         status_and_code(twice.unwrap_err()),
         refusal(400, "malformed_request")
     );
-    // Who asks who it is has the same rules, but for a token alone, and a cookie, which does not
-    // matter.
+    // userinfo has the same rules, except that it accepts a user's token alone and ignores a
+    // cookie.
     for (case, program, expected) in [
         ("no app", none.acting_for(&user), "unauthenticated"),
         (

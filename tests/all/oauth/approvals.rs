@@ -1,5 +1,4 @@
-//! What a session has approved, from the moment it did: whose word it was, how long it holds, and
-//! how far.
+//! Approvals: who may give one, how long it lasts, and what it covers.
 
 use std::time::Duration;
 
@@ -21,10 +20,10 @@ fn error(answer: &(u16, Value)) -> &str {
     answer.1["error"].as_str().unwrap()
 }
 
-/// A removed client may have been a thief's, and so may a copy of the caller's own cookie:
-/// everything that was approved and not yet redeemed is void.
+/// A removed client may have been a thief's, and so may a copy of the caller's own cookie. Every
+/// approval that is not redeemed yet is therefore void.
 #[tokio::test]
-async fn removing_all_others_voids_what_was_approved() {
+async fn removing_all_others_voids_pending_approvals() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let thief = server.phone_of(&alice, "alice").await;
@@ -53,10 +52,9 @@ async fn removing_all_others_voids_what_was_approved() {
     assert_integrity(&server.database());
 }
 
-/// On the machine of its user anybody can come in the name of an app that has no secret (RFC 8252
-/// §8.6).
+/// On the user's machine, any program can use the id of an app that has no secret (RFC 8252 §8.6).
 #[tokio::test]
-async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() {
+async fn a_public_app_gets_no_silent_code_where_any_program_may_listen() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let loopback = "http://127.0.0.1:5000/done";
@@ -87,7 +85,7 @@ async fn a_public_app_gets_nothing_silently_where_nobody_can_tell_who_listens() 
             .redirect_params(loopback)["error"],
         "consent_required"
     );
-    // Where its address is its own, it is known by that.
+    // A redirect URI that belongs to the app alone identifies it.
     let site = server.app("site", &PUBLIC).await;
     site.sign_in(&alice, "identity").await;
     alice
@@ -115,7 +113,7 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
         server.advance(DAY * 28);
         refresh = app.refreshed(&refresh).await.1;
     }
-    // On day 168 a silent code lives no longer than the consent, and a second consent as long as
+    // A silent code of day 168 lives no longer than the consent. A second consent lives as long as
     // the first did.
     let (_, short) = app
         .redeem(&alice.open_authorization(&silently).await.code())
@@ -151,7 +149,7 @@ async fn consent_holds_for_180_days_from_the_last_time_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_session_approves_no_more_than_it_has_places_for() {
+async fn a_session_approves_only_as_many_clients_as_it_has_room_for() {
     let server = TestServer::with(&["--max-clients", "3"]).await;
     let alice = server.create_session("alice").await;
     let (app, terminal) = (
@@ -179,13 +177,13 @@ async fn a_session_approves_no_more_than_it_has_places_for() {
             .status,
         409
     );
-    // Those that were let in come in.
+    // The approved clients can still be redeemed.
     first.access().await.snapshot().await;
     assert_eq!(app.redeem(&code).await.0, 200);
     assert_integrity(&server.database());
 }
 
-/// What a token has opened is read on, and does nothing any more.
+/// A WebSocket goes on receiving after its token has expired, but accepts no more commands.
 #[tokio::test]
 async fn a_socket_takes_no_commands_once_its_token_has_expired() {
     let server = TestServer::start().await;
@@ -210,11 +208,11 @@ async fn a_socket_takes_no_commands_once_its_token_has_expired() {
             break message;
         }
     };
-    assert_eq!(params(&heard)[1], "still heard");
+    assert_eq!(params(&heard)[1], "still received");
 }
 
 #[tokio::test]
-async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
+async fn an_old_secret_ends_when_the_clock_refuses_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read").await;
@@ -224,7 +222,7 @@ async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
     assert_eq!(
         key.try_token("").await.0,
         401,
-        "at once, though the clock on the wall was set"
+        "at once, even though the wall clock was set"
     );
     let short = alice
         .create_key_with(json!({"name": "short", "scope": "chat:read", "expires_in": 60}))
@@ -235,7 +233,7 @@ async fn an_old_secret_ends_by_the_clock_by_which_it_is_refused() {
 }
 
 #[tokio::test]
-async fn secrets_that_still_work_do_not_put_each_other_out() {
+async fn valid_secrets_work_side_by_side() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let first = alice.create_key("chat:read").await;
@@ -249,23 +247,24 @@ async fn secrets_that_still_work_do_not_put_each_other_out() {
         .unwrap_err();
     assert_eq!(status_and_code(refusal), (409, "too_many_keys".into()));
     first.token("").await;
-    // A leaked one is put out all the same.
+    // A leaked secret can still be ended.
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
     assert_eq!(first.try_token("").await.0, 401);
     let key = &alice.keys().await[0];
     let secrets = key["secrets"].items();
     assert_eq!(secrets.len(), 10);
-    // Where it was forgotten can be seen: the oldest went, the next was not tried.
+    // The number of attempts shows which one was forgotten: the oldest is gone, and the next was
+    // not tried.
     assert_eq!(
         (&secrets[0]["tried"], &key["tried"]),
         (&json!(0), &json!(0))
     );
 }
 
-/// The last words of a session go to all its channels, so they are those of somebody who may speak
-/// there.
+/// The last message of a session goes to all its channels, so only a session that may speak on them
+/// can send one.
 #[tokio::test]
-async fn who_may_not_speak_leaves_without_a_word() {
+async fn a_session_that_may_not_speak_leaves_without_a_message() {
     for (case, scope, place, words, app) in [
         (
             "restricted to a channel",
@@ -320,7 +319,7 @@ async fn who_may_not_speak_leaves_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_client_that_is_due_to_leave_is_not_active() {
+async fn the_token_of_a_client_that_is_due_to_expire_is_not_active() {
     let server = TestServer::with(&["--client-idle", "5m"]).await;
     let alice = server.create_session("alice").await;
     let (app, api) = (
@@ -330,13 +329,13 @@ async fn a_token_of_a_client_that_is_due_to_leave_is_not_active() {
     let program = app.user(&alice, "chat:read").await;
     assert_eq!(api.introspect(&program).await["active"], true);
     server.advance(Duration::from_mins(5));
-    // Whether or not anybody has come to end it by now.
+    // This holds whether or not the server has removed the client yet.
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
     assert!(program.call(Method::GET, "/api/v1/session").await.is_err());
 }
 
 #[tokio::test]
-async fn a_confined_snapshot_tells_nothing_of_the_whole_session() {
+async fn a_confined_snapshot_reveals_nothing_about_the_whole_session() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #in").await;

@@ -1,4 +1,4 @@
-//! API keys' bots: clients of their session, and yet no devices.
+//! Bots of API keys: clients of their session that do not count as devices.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     assert_eq!(
         bot.queue().await[0]["label"],
         "x",
-        "its label is the bot's alone"
+        "its label is shown to the bot alone"
     );
     assert_eq!(
         bot.queue().await.len(),
@@ -61,14 +61,14 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     alice.send("PRIVMSG #rust :thanks").await;
     assert!(
         bob.queue().await.last().unwrap().get("app").is_none(),
-        "what comes by cookie has no tag"
+        "a message sent by cookie has no tag"
     );
     bot.send("JOIN #bots").await;
     assert_eq!(commands(&alice.queue().await).last(), Some(&"JOIN"));
 }
 
 #[tokio::test]
-async fn a_bot_is_no_device() {
+async fn a_bot_is_not_a_device() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let alice = server.create_session("alice").await;
     let bot = alice
@@ -116,7 +116,7 @@ async fn a_bot_is_no_device() {
 }
 
 #[tokio::test]
-async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
+async fn a_key_has_one_grant_and_one_client_for_all_its_tokens() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read chat:write").await;
@@ -154,7 +154,7 @@ async fn a_key_has_one_grant_and_one_client_however_many_tokens() {
 }
 
 #[tokio::test]
-async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
+async fn use_of_a_bot_counts_as_use_of_the_device_that_created_its_key() {
     let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
     let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
@@ -169,7 +169,7 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
             "day {day}"
         );
         if day == 6 {
-            // What was gathered in memory is written down, and a restart reads it.
+            // The use is collected in memory and written down, and a restart reads it.
             server.restart().await;
         }
         server.advance(DAY * 6);
@@ -188,9 +188,9 @@ async fn the_use_of_a_bot_is_use_of_the_device_that_made_its_key() {
     assert_integrity(&server.database());
 }
 
-/// As a device's does that logs in again.
+/// As a device's client lives on when it logs in again.
 #[tokio::test]
-async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
+async fn a_bot_that_presents_its_keys_secret_again_lives_on() {
     let server = TestServer::with(&["--client-lifetime", "2d"]).await;
     let mut alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;
@@ -210,8 +210,8 @@ async fn a_bot_that_shows_its_keys_secret_again_lives_on() {
     .await;
 }
 
-/// The device that made the key leaves; from then on its bot's use is use of the device that was
-/// used last.
+/// The device that created the key leaves. From then on, use of the bot counts as use of the device
+/// that was used last.
 #[tokio::test]
 async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     let mut server = TestServer::with(&["--client-idle", "10d", "--client-lifetime", "100d"]).await;
@@ -236,7 +236,7 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     }
     // Her first device was not used for 25 days.
     until("it to leave", async || phone.clients().await.len() == 1).await;
-    // A device that comes is used last, and then the bot's use counts for it.
+    // A new device is the one that was used last, so the bot's use now counts for it.
     let laptop = server.login("alice", PASSWORD).await;
     laptop.snapshot().await;
     server.advance(DAY * 6);
@@ -254,8 +254,8 @@ async fn a_busy_bots_session_does_not_idle_out_as_long_as_it_has_a_device() {
     assert_integrity(&server.database());
 }
 
-/// "Remove all others" by a bot leaves the device for which it works: a session ends by no slip of
-/// a program.
+/// When a bot removes all other clients, the device that it works for stays. A program's mistake
+/// must not end a session.
 #[tokio::test]
 async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
     let server = TestServer::start().await;
@@ -284,7 +284,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
             (401, "client_ended".into())
         );
     }
-    // The device that made this one has left, so it works for the one that was used last.
+    // The device that created this one has left, so it works for the one that was used last.
     server.advance(DAY);
     let other = server.login("alice", PASSWORD).await;
     other.snapshot().await;
@@ -302,7 +302,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
         (401, "client_ended".into())
     );
     assert!(!commands(&bob.queue().await).contains(&"QUIT"));
-    // By name it removes the last one too.
+    // A removal by id removes the last device too.
     let id = other.get("/api/v1/clients").await[0]["id"].clone();
     bot.delete(&format!("/api/v1/clients/{id}")).await.unwrap();
     assert!(bot.token_is_invalid().await);
@@ -310,7 +310,7 @@ async fn a_bot_that_removes_all_others_leaves_the_device_it_works_for() {
 }
 
 #[tokio::test]
-async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
+async fn a_bot_that_quits_ends_its_grant_and_its_key_can_begin_another() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let key = alice.create_key("chat:read").await;
@@ -341,7 +341,7 @@ async fn a_bot_that_quits_ends_its_grant_and_its_key_begins_another() {
     assert_integrity(&server.database());
 }
 
-/// Whatever comes first, no token outlives the session.
+/// No token outlives the session, whichever request comes first.
 #[tokio::test]
 async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     let server = TestServer::start().await;
@@ -363,8 +363,8 @@ async fn a_session_that_ends_at_the_same_instant_leaves_no_token() {
     assert_integrity(&server.database());
 }
 
-/// Whoever was let in a moment before comes too late for a change, and for a look: both ask the
-/// store about the grant.
+/// A caller that was authenticated just before its grant ended can neither write nor read: both ask
+/// the store about the grant.
 #[tokio::test]
 async fn the_grant_is_checked_again_in_the_transaction() {
     let server = TestServer::start().await;
@@ -376,7 +376,7 @@ async fn the_grant_is_checked_again_in_the_transaction() {
         .token("")
         .await;
     bot.snapshot().await;
-    // As if it had ended without anybody being told.
+    // End the grant in the database alone, so that no process is told.
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database
         .execute("UPDATE app_grant SET ended_at = 1", [])

@@ -1,4 +1,4 @@
-//! Signing in for another app: the authorization code flow, from the page to the tokens.
+//! Signing in to another app: the authorization code flow, from the page to the tokens.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn app(server: &TestServer) -> App {
     server.app("wiki", &FLAGS).await
 }
 
-/// The public kind, whose users' tokens work by themselves.
+/// A public app, whose users' tokens work alone.
 async fn native(server: &TestServer) -> App {
     server
         .app("native", &["--public", "--redirect-uri", REDIRECT])
@@ -27,14 +27,14 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_session_consents_and_the_app_is_a_device_of_it() {
+async fn a_session_consents_and_the_app_becomes_a_device_of_it() {
     let server = TestServer::start().await;
     let (alice, app) = (server.create_session("alice").await, native(&server).await);
     alice.send("JOIN #rust").await;
     let asking = app.authorization_request("chat:read chat:write");
 
-    // The page says who asks, for what, for whom, and where it leads; to open it is to approve
-    // nothing.
+    // The page shows which app asks, for which scope, for which session, and where it redirects.
+    // Opening the page approves nothing.
     let page = alice.open_authorization(&asking).await;
     assert_eq!(page.status, 200);
     for shown in [
@@ -95,7 +95,7 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
         ("native", &grant["client"])
     );
 
-    // It keeps the session alive like any other device, and goes with its grant.
+    // It keeps the session alive like any other device, and ends with its grant.
     alice.send("QUIT").await;
     assert_eq!(program.snapshot().await["session"]["nick"], "alice");
     program.send("QUIT").await;
@@ -105,7 +105,7 @@ async fn a_session_consents_and_the_app_is_a_device_of_it() {
 }
 
 #[tokio::test]
-async fn without_a_session_one_logs_in_first_and_comes_back() {
+async fn without_a_session_the_user_logs_in_and_comes_back() {
     let server = TestServer::start().await;
     let (alice, app) = (server.create_session("alice").await, app(&server).await);
     alice.send("PASS :correct horse battery").await;
@@ -140,7 +140,7 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
         "{}",
         page.page
     );
-    // A session that ends while somebody looks at the page.
+    // A session that ends while its user looks at the page.
     let gone = server
         .device()
         .approve(&app.authorization_request("identity"), &[])
@@ -149,7 +149,7 @@ async fn without_a_session_one_logs_in_first_and_comes_back() {
 }
 
 #[tokio::test]
-async fn denial_is_told_and_recorded() {
+async fn denial_is_reported_to_the_app_and_recorded() {
     let server = TestServer::start().await;
     let (alice, app) = (server.create_session("alice").await, app(&server).await);
     let denied = alice
@@ -186,7 +186,7 @@ async fn denial_is_told_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_long() {
+async fn a_code_works_once_with_its_app_redirect_uri_and_verifier_and_expires_soon() {
     let server = TestServer::start().await;
     let (alice, app, other) = (
         server.create_session("alice").await,
@@ -237,7 +237,7 @@ async fn a_code_works_once_for_its_app_its_address_and_its_verifier_and_not_for_
         (400, "invalid_grant"),
         "another app's"
     );
-    // None of that left a trace: it still works, once.
+    // These failures leave the code unchanged: it still works, once.
     assert_eq!(app.redeem(&code).await.0, 200);
 
     let late = alice.approve(&asking, &[]).await.code();
@@ -282,7 +282,7 @@ async fn a_replayed_code_revokes_what_the_first_use_issued() {
     assert_eq!(
         alice.clients().await.len(),
         1,
-        "the session and its others live on"
+        "the session and its other clients live on"
     );
     assert_integrity(&server.database());
 }

@@ -1,4 +1,4 @@
-//! What apps ask the server about tokens, and about itself.
+//! Introspection, revocation, userinfo and the server's metadata.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 mod metadata;
 
 #[tokio::test]
-async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_all() {
+async fn an_app_introspects_its_own_tokens_and_a_resource_server_introspects_all() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (key, other) = (
@@ -91,9 +91,9 @@ async fn introspection_tells_an_app_of_its_own_tokens_and_a_resource_server_of_a
     );
 }
 
-/// An operator's app has a grant of its own, which acts as nobody.
+/// An operator's app has a grant of its own, which belongs to no session.
 #[tokio::test]
-async fn an_apps_own_token_calls_as_nobody() {
+async fn an_apps_own_token_has_no_session() {
     let server = TestServer::start().await;
     let api = server.app("api", &["--resource-server"]).await;
     let program = api.token("").await;
@@ -127,13 +127,16 @@ async fn an_apps_own_token_calls_as_nobody() {
         .call(Method::GET, "/auth/userinfo")
         .await
         .unwrap_err();
-    assert_eq!(refusal.code, "invalid_token", "it is known no more");
+    assert_eq!(
+        refusal.code, "invalid_token",
+        "the revoked token is unknown"
+    );
     assert_eq!(api.introspect(&program).await, json!({"active": false}));
     assert_integrity(&server.database());
 }
 
 #[tokio::test]
-async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
+async fn revoking_a_token_ends_its_grant_and_no_other() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (key, other) = (
@@ -177,7 +180,7 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
     assert_eq!(
         revoke(&key, &bot).await,
         200,
-        "one that has expired will do"
+        "an expired token can be revoked"
     );
     for dead in [&bot, &sibling, &fresh] {
         assert_eq!(
@@ -188,7 +191,11 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
             "invalid_token"
         );
     }
-    assert_eq!(revoke(&key, &bot).await, 200, "again is as good");
+    assert_eq!(
+        revoke(&key, &bot).await,
+        200,
+        "a second revocation succeeds too"
+    );
     other.token("").await.snapshot().await;
     assert_eq!(
         stranger
@@ -204,7 +211,7 @@ async fn revoking_a_token_ends_its_grant_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn userinfo_says_who_it_is_whatever_the_cookie() {
+async fn userinfo_identifies_the_session_of_the_token_and_ignores_a_cookie() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let bot = alice.create_key("identity").await.token("").await;

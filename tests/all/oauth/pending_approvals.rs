@@ -1,5 +1,5 @@
-//! What was approved and not yet redeemed, and codes that come back: what ends ends with everything
-//! that depends on it.
+//! Approvals that are not redeemed yet: whatever ends a grant, a client or a password also ends the
+//! approvals that depend on it.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn native(server: &TestServer) -> App {
 }
 
 #[tokio::test]
-async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
+async fn the_end_of_a_grant_voids_its_apps_pending_approvals() {
     let server = TestServer::start().await;
     for ends in ["by its session", "by its app", "by its client"] {
         let alice = server.create_session("alice").await;
@@ -78,7 +78,7 @@ async fn the_end_of_a_grant_voids_what_else_its_app_was_allowed() {
         assert_eq!(
             other.redeem(&of_other).await.0,
             200,
-            "another app's is its own"
+            "another app's approval stays"
         );
         assert_eq!(grants(&alice).await.len(), 1, "{ends}");
         assert_integrity(&server.database());
@@ -135,7 +135,7 @@ async fn a_renewal_a_new_password_and_the_removal_of_others_void_every_approval(
 }
 
 #[tokio::test]
-async fn pending_approvals_are_listed_with_the_grants_and_can_be_taken_back() {
+async fn pending_approvals_are_listed_with_the_grants_and_can_be_withdrawn() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let (app, tv) = (

@@ -1,4 +1,5 @@
-//! Refresh tokens: each works once, and one that comes back after its pair arrived ends its grant.
+//! Refresh tokens: each works once. A token that is presented again after its pair arrived ends its
+//! grant.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::support::{
 const DAY: Duration = Duration::from_hours(24);
 const WIDE: &str = "chat:read chat:write";
 
-/// An app, what alice gave it, and alice.
+/// An app, the refresh token of alice's grant, and alice.
 async fn given(server: &TestServer, scope: &str) -> (App, String, Device) {
     let alice = server.create_session("alice").await;
     alice.snapshot().await;
@@ -23,7 +24,7 @@ async fn given(server: &TestServer, scope: &str) -> (App, String, Device) {
     (app, refresh, alice)
 }
 
-/// What was audited of an app since it was let in, in order.
+/// The audited actions of an app since its grant began, in order.
 fn audited(server: &TestServer, app: &App) -> Vec<String> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let mut lines = database
@@ -99,7 +100,7 @@ async fn an_access_token_may_be_narrower_and_the_refresh_token_keeps_its_own_sco
     app.refreshed(second).await.0.send("JOIN #rust").await;
 }
 
-/// Nothing is left of a refusal: the token still works, and nobody is told of anything.
+/// A refusal changes nothing: the token still works, and no device is notified.
 #[tokio::test]
 async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
     let server = TestServer::start().await;
@@ -136,14 +137,14 @@ async fn a_wider_scope_and_another_apps_token_are_refused_without_a_trace() {
     }
     assert_eq!((server.rows("audit"), server.rows("token")), (before, 2));
     app.refreshed(&token).await.0.snapshot().await;
-    // Nor does it tell of a theft when another app presents one that was used.
+    // Another app that presents a used token does not cause a theft notice.
     assert_eq!(refused(other.refresh(&token, "").await), invalid_grant());
     assert_eq!(audited(&server, &app), ["grant_issued", "grant_refreshed"]);
     assert_integrity(&server.database());
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it() {
+async fn a_reused_refresh_token_ends_its_grant_and_all_its_tokens() {
     let server = TestServer::start().await;
     let (app, first, alice) = given(&server, WIDE).await;
     let (one, second) = app.refreshed(&first).await;
@@ -152,7 +153,7 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     assert_eq!(
         refused(app.refresh(&first, "unknown").await),
         (400, "invalid_scope".into()),
-        "it was not looked at"
+        "the token was not read"
     );
     two.snapshot().await;
     assert_eq!(refused(app.refresh(&first, "").await), invalid_grant());
@@ -182,13 +183,13 @@ async fn a_refresh_token_that_comes_back_ends_its_grant_with_all_that_came_of_it
     assert_eq!(
         (&theft["app"], theft["client"].is_i64()),
         (&json!(app.client_id), true),
-        "its session sees it"
+        "the session sees it"
     );
     assert_integrity(&server.database());
 }
 
 #[tokio::test]
-async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it() {
+async fn rotation_does_not_extend_the_absolute_lifetime_and_thirty_idle_days_end_the_grant() {
     let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
     let (app, mut token, alice) = given(&server, "chat:read").await;
     for day in [29, 58, 87, 116, 145, 174] {
@@ -213,7 +214,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
     assert_eq!(
         told["exp"],
         1_795_000_000 + 180 * 86400,
-        "nor does an access token work longer"
+        "an access token does not work longer"
     );
     server.advance(Duration::from_mins(5));
     assert_eq!(refused(app.refresh(&last, "").await), invalid_grant());
@@ -226,7 +227,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
         ),
         (401, "invalid_token".into())
     );
-    // It ends, and its client with it.
+    // The grant ends, and its client with it.
     until("the grant to end", async || {
         alice.get("/api/v1/grants").await == json!([])
     })
@@ -248,7 +249,7 @@ async fn rotation_does_not_extend_the_absolute_life_and_thirty_idle_days_end_it(
 }
 
 #[tokio::test]
-async fn a_public_app_refreshes_by_its_name_alone() {
+async fn a_public_app_refreshes_with_its_client_id_alone() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -264,7 +265,7 @@ async fn a_public_app_refreshes_by_its_name_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
+async fn invalid_refresh_tokens_are_refused_without_a_trace() {
     let server = TestServer::start().await;
     let (app, refresh, alice) = given(&server, "chat:read").await;
     let key = alice.create_key("chat:read").await;
@@ -314,7 +315,7 @@ async fn what_is_no_refresh_token_is_refused_and_leaves_no_trace() {
         refused(app.ask("/auth/token", &twice).await),
         (400, "invalid_request".into())
     );
-    // Nor does a refresh token call.
+    // A refresh token does not work as an access token.
     let caller = app.program.with_token(&refresh);
     for path in ["/api/v1/session", "/auth/userinfo"] {
         assert_eq!(

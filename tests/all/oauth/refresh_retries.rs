@@ -1,5 +1,5 @@
-//! A refresh whose answer is lost, and several at once: the same pair again, until a token of it
-//! was presented.
+//! Lost answers to a refresh, and several refreshes at once: the same pair is issued again until
+//! one of its tokens has been presented.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn is_theft(app: &App, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again_after_a_restart_too() {
+async fn a_lost_answer_is_given_again_even_after_a_restart() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
@@ -49,7 +49,7 @@ async fn a_lost_answer_is_given_again_after_a_restart_too() {
     assert!(lost.0.starts_with("rja_") && lost.1.starts_with("rjr_") && lost.0[4..] != lost.1[4..]);
     let reader = app.program.with_token(&lost.0);
     reader.send("JOIN #rust").await;
-    // The session's last device is the app: a lost answer must not end it.
+    // The session's last device is the app, and a lost answer must not end it.
     alice.send("QUIT").await;
     let (_, third) = app.refreshed(&lost.1).await;
     assert_eq!(
@@ -59,12 +59,12 @@ async fn a_lost_answer_is_given_again_after_a_restart_too() {
     assert_eq!(
         server.rows("audit WHERE action = 'grant_refreshed'"),
         3,
-        "each exchange once"
+        "each exchange is recorded once"
     );
     assert_integrity(&server.database());
 }
 
-/// With the program itself, which is killed as soon as the answer is on its way.
+/// Uses the program itself, which is killed as soon as it sends the answer.
 #[tokio::test]
 async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +85,7 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
         app.program.with_token(&lost.0).snapshot().await;
         process.kill();
         process = Process::listening(&database, &address, &[]);
-        // That it has arrived is known after a crash, too.
+        // A crash does not lose the fact that the pair has arrived.
         token = lost.1;
     }
     drop(process);
@@ -93,7 +93,7 @@ async fn a_crash_between_the_exchange_and_its_answer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_signed_out() {
+async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_none_is_signed_out() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -105,7 +105,7 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
         let tabs = (0..5).map(|_| pair(&app, &token));
         let pairs = futures_util::future::join_all(tabs).await;
         assert!(pairs.iter().all(|pair| *pair == pairs[0]), "round {round}");
-        // All of them go on with it, at once.
+        // All tabs go on with the same pair at once.
         let used = (0..5).map(|_| app.program.with_token(&pairs[0].0));
         let used = used.map(|tab| async move { tab.snapshot().await });
         assert_eq!(futures_util::future::join_all(used).await.len(), 5);
@@ -116,15 +116,15 @@ async fn tabs_that_refresh_at_the_same_instant_get_the_same_pair_and_nobody_is_s
     assert_eq!(
         server.rows("session WHERE ended_at IS NULL"),
         1,
-        "the app is its last device, and lives on"
+        "the app is the last device, and lives on"
     );
     assert_integrity(&server.database());
 }
 
-/// Each way of presenting a token of the new pair says that it has arrived. From then on the old
-/// token is a thief's.
+/// Each way of presenting a token of the new pair proves that it has arrived. From then on the old
+/// token counts as stolen.
 #[tokio::test]
-async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
+async fn once_a_token_of_the_new_pair_was_presented_the_old_one_counts_as_stolen() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let api = server.app("api", &["--resource-server"]).await;
@@ -174,9 +174,9 @@ async fn once_a_token_of_the_pair_was_presented_the_old_one_is_a_thiefs() {
     assert_integrity(&server.database());
 }
 
-/// What is nobody's business, and what is refused on the way, says nothing of the pair.
+/// Requests of others, and refused requests, do not prove that the pair has arrived.
 #[tokio::test]
-async fn what_does_not_come_from_the_app_does_not_count_as_presented() {
+async fn only_the_apps_own_valid_requests_count_as_presenting_the_pair() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (app, other) = (
@@ -206,7 +206,7 @@ async fn what_does_not_come_from_the_app_does_not_count_as_presented() {
     assert_eq!(
         other.refresh(&first, "").await.0,
         400,
-        "nor is it exchanged for anybody else"
+        "other apps cannot exchange it"
     );
     assert_eq!(pair(&app, &first).await, lost);
     app.program.with_token(&lost.0).snapshot().await;

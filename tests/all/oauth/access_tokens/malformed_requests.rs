@@ -1,9 +1,9 @@
-//! Requests for a token that are not well formed: each is refused by name.
+//! Malformed token requests: each is refused with its reason.
 
 use super::*;
 
 #[tokio::test]
-async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
+async fn a_malformed_token_request_is_refused_with_its_reason() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let App {
@@ -18,7 +18,7 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
         format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
     };
     let own = basic(&id, &secret);
-    // Every character may be written as its code (RFC 6749 §2.3.1).
+    // Every character may be percent-encoded (RFC 6749 §2.3.1).
     let coded = |text: &str| {
         text.bytes()
             .map(|byte| format!("%{byte:02x}"))
@@ -309,7 +309,7 @@ async fn a_request_for_a_token_that_is_not_well_formed_is_refused_by_name() {
             "{query}"
         );
     }
-    // Whoever has a cookie too is known by the credentials alone.
+    // A cookie beside the credentials is ignored.
     let response = alice
         .request(Method::POST, "/auth/token")
         .header(header::CONTENT_TYPE, FORM)

@@ -1,9 +1,9 @@
-//! What passes for an access token, until when, and what is kept of it.
+//! Which secrets work as access tokens, for how long, and what the database keeps of them.
 
 use super::*;
 
 #[tokio::test]
-async fn no_secret_passes_for_one_of_another_kind() {
+async fn no_secret_works_as_another_kind() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read session:manage").await;
@@ -49,7 +49,7 @@ async fn no_secret_passes_for_one_of_another_kind() {
         };
         assert_eq!(app.try_token("").await.0, 401);
     }
-    // In the query it is no credential at all (RFC 6750 §2.3 is not offered).
+    // A token in the query does not count as a credential (RFC 6750 §2.3 is not offered).
     let path = format!("/api/v1/session?access_token={token}");
     assert_eq!(
         server
@@ -82,7 +82,7 @@ async fn no_secret_passes_for_one_of_another_kind() {
 }
 
 #[tokio::test]
-async fn a_token_makes_nobody_a_device() {
+async fn a_token_does_not_create_a_device() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let bot = alice
@@ -92,7 +92,7 @@ async fn a_token_makes_nobody_a_device() {
         .await;
     alice.send("PASS :correct horse battery").await;
     let id = bot.snapshot().await["client"]["id"].clone();
-    // It comes in as anybody would who knows the password, and the bot stays what it is.
+    // A login with the password creates a device, and the bot stays a bot.
     let phone = bot.login("alice", "correct horse battery").await.unwrap();
     let phone = server.device().with_cookie(phone.cookie.as_ref().unwrap());
     assert_ne!(phone.snapshot().await["client"]["id"], id);
@@ -101,7 +101,7 @@ async fn a_token_makes_nobody_a_device() {
 }
 
 #[tokio::test]
-async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
+async fn a_token_expires_by_the_clock_after_ten_minutes() {
     let mut server = TestServer::start().await;
     let key = server
         .create_session("alice")
@@ -142,7 +142,7 @@ async fn a_token_is_refused_by_the_clock_after_ten_minutes() {
 }
 
 #[tokio::test]
-async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_not_held_up() {
+async fn guesses_at_an_app_are_limited_by_address_but_valid_apps_are_not_delayed() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let key = server
         .create_session("alice")
@@ -182,9 +182,9 @@ async fn guesses_at_an_app_are_limited_by_address_and_those_who_are_let_in_are_n
     key.token("").await;
 }
 
-/// RFC 6749 §5.1 and §5.2: old caches know one header, newer ones the other.
+/// RFC 6749 §5.1 and §5.2: old caches know only Pragma, newer ones Cache-Control.
 #[tokio::test]
-async fn no_cache_keeps_what_the_token_endpoint_says() {
+async fn no_cache_keeps_answers_of_the_token_endpoint() {
     let server = TestServer::start().await;
     let key = server
         .create_session("alice")

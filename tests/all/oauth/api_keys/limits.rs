@@ -1,9 +1,9 @@
-//! API keys that cannot be, how many there are, and what is left of them.
+//! Invalid API keys, limits on their number, and what remains of ended keys.
 
 use super::*;
 
 #[tokio::test]
-async fn no_key_is_wider_than_what_it_was_made_with() {
+async fn a_key_is_never_wider_than_the_credential_that_created_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let reader = alice.create_key("chat:read chat:write").await;
@@ -27,7 +27,7 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
         .unwrap_err();
     assert_eq!(status_and_code(wider), (403, "insufficient_scope".into()));
     reader.token("").await.snapshot().await;
-    // One that is as narrow works, for the device that made the first.
+    // A key that is as narrow works, for the device that created the first.
     manager
         .create_key("identity")
         .await
@@ -43,7 +43,7 @@ async fn no_key_is_wider_than_what_it_was_made_with() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_well_formed_is_refused_by_name() {
+async fn a_malformed_key_is_refused_with_its_reason() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     for (case, body, status, code) in [
@@ -168,7 +168,7 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
     assert_eq!(
         bob.keys().await,
         Vec::<Value>::new(),
-        "keys are their session's alone"
+        "a session cannot see another session's keys"
     );
     let others = bob
         .delete(&format!("/api/v1/keys/{}", key.client_id))
@@ -187,7 +187,7 @@ async fn a_key_that_is_not_well_formed_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
+async fn a_session_has_a_hundred_live_keys_and_a_hundred_ended_ones() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.create_session("alice").await;
     let revoke = async |key: &App| {
@@ -220,12 +220,12 @@ async fn a_session_has_a_hundred_keys_and_as_many_that_have_ended() {
     );
     assert!(
         !listed.iter().any(|key| key["client_id"] == first.client_id),
-        "the first that ended made room"
+        "the key that ended first made room"
     );
 }
 
 #[tokio::test]
-async fn what_happens_to_keys_and_grants_is_audited() {
+async fn changes_of_keys_and_grants_are_audited() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read").await;
@@ -271,7 +271,7 @@ async fn what_happens_to_keys_and_grants_is_audited() {
 }
 
 #[tokio::test]
-async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() {
+async fn an_ended_key_is_listed_for_30_days_and_then_removed() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let (key, bobs) = (
@@ -287,7 +287,7 @@ async fn an_ended_key_is_listed_for_30_days_and_then_everything_of_it_is_gone() 
     bob.send("QUIT").await;
     server.advance(DAY * 29);
     server.restart().await;
-    // Nobody can ask about those of an ended session.
+    // Keys of an ended session are removed at once, because no client can ask about them.
     until("bob's to go", async || {
         server.rows("app") == 1 && server.rows("session") == 1
     })

@@ -1,4 +1,4 @@
-//! A grant with `res`: its channels, and nothing else, both ways.
+//! A grant with `res`: reads and writes reach its channels and nothing else.
 
 use rejoin::irc::command::verbs;
 use reqwest::{Method, header};
@@ -14,7 +14,7 @@ mod shown;
 
 const SCOPE: &str = "chat:read chat:write chat:moderate identity";
 
-/// A key that is confined to `#in`, as it was typed, and its bot.
+/// A key that is confined to `#in`, and its bot.
 async fn confined(owner: &Device) -> (App, Device) {
     let key = owner
         .create_key_with(json!({"name": "bot", "scope": SCOPE, "res": ["#In"]}))
@@ -23,8 +23,8 @@ async fn confined(owner: &Device) -> (App, Device) {
     (key, bot)
 }
 
-/// Alice is on both channels, bob inside, carol outside; bob is away, and everybody has written to
-/// alice.
+/// Alice is on both channels, bob is on the one inside, carol on the one outside. Bob is away.
+/// Everyone has written to alice.
 async fn world(server: &TestServer) -> [Device; 3] {
     let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
     let carol = server.create_session("carol").await;
@@ -77,7 +77,7 @@ async fn answer(of: &Device, line: &str) -> Answer {
     Answer::to(request.body(line.to_owned())).await
 }
 
-/// Forms of every verb, by what they name.
+/// Forms of every verb, sorted by what they name.
 const ABOUT_CHANNELS: &[&str] = &[
     "JOIN {}",
     "JOIN {} key",
@@ -123,7 +123,8 @@ const ABOUT_THE_SESSION: &[&str] = &[
 ];
 const ABOUT_THE_CLIENT: &[&str] = &["ACK 1", "PING x", "QUIT"];
 
-/// Answers to a form about what is there and about what is not, told alike.
+/// Checks that a form gets the same answer for an existing name outside the grant and for a name
+/// that does not exist.
 async fn alike(bot: &Device, form: &str, there: &str, nowhere: &str) {
     let of_it = answer(bot, &form.replace("{}", there)).await;
     let of_none = answer(bot, &form.replace("{}", nowhere))
@@ -133,7 +134,7 @@ async fn alike(bot: &Device, form: &str, there: &str, nowhere: &str) {
 }
 
 #[tokio::test]
-async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
+async fn names_outside_the_grant_answer_every_verb_as_if_they_did_not_exist() {
     let server = TestServer::start().await;
     let [alice, _bob, carol] = world(&server).await;
     let (_, bot) = confined(&alice).await;
@@ -167,7 +168,7 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
     for form in ABOUT_PEOPLE {
         alike(&bot, form, "carol", "nobdy").await;
     }
-    // Direct messages are outside also with those who are inside.
+    // Direct messages are outside the grant, even with sessions on a channel inside.
     for form in [
         "PRIVMSG {} :hi",
         "NOTICE {} :hi",
@@ -199,13 +200,13 @@ async fn what_lies_outside_answers_every_verb_as_if_it_were_not_there() {
 }
 
 #[tokio::test]
-async fn what_is_about_the_whole_session_is_refused() {
+async fn requests_about_the_whole_session_are_refused() {
     let server = TestServer::start().await;
     let [alice, _bob, _carol] = world(&server).await;
     let key = alice
         .create_key_with(json!({"name": "bot", "scope": SCOPE, "res": ["#in"]}))
         .await;
-    // No key is issued like this; should there ever be a grant, it is confined all the same.
+    // The server issues no such key. If such a grant existed, it would be confined all the same.
     let database = Connection::open(server.database()).unwrap();
     database
         .execute("UPDATE app SET scope = scope || ' session:manage'", [])
@@ -256,7 +257,7 @@ async fn what_is_about_the_whole_session_is_refused() {
 }
 
 #[tokio::test]
-async fn inside_a_bot_does_all_that_its_scope_allows() {
+async fn inside_its_channels_a_bot_does_all_that_its_scope_allows() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#in", ["alice", "bob"]).await;
     let bot = alice
@@ -288,7 +289,7 @@ async fn inside_a_bot_does_all_that_its_scope_allows() {
     assert_eq!(
         commands(&bot.queue().await),
         shown,
-        "also of a channel that was made anew under its name"
+        "also on a channel that was created again under its name"
     );
     assert_eq!(
         status_and_code(bot.try_send(refused).await.unwrap_err()),

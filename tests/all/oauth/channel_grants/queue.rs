@@ -1,4 +1,4 @@
-//! The queue of a confined client: its session's, without what lies outside.
+//! The queue of a confined client: its session's queue without the channels outside the grant.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +17,7 @@ const WAYS: [DeliveryMode; 3] = [
     DeliveryMode::Socket,
 ];
 
-/// What everybody does at random, to what lies inside and outside and to both.
+/// Random commands of all sessions, about channels inside the grant, outside it, and both.
 const LINES: [&str; 20] = [
     "JOIN #in",
     "JOIN #in",
@@ -44,7 +44,7 @@ const LINES: [&str; 20] = [
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn a_queue_is_its_sessions_without_what_lies_outside(steps in vec((0..5_usize, select(&LINES[..])), 60)) {
+    fn a_confined_queue_is_the_sessions_queue_without_other_channels(steps in vec((0..5_usize, select(&LINES[..])), 60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(&steps));
     }
@@ -75,7 +75,7 @@ async fn run(steps: &[(usize, &str)]) {
     ];
     for (who, line) in steps {
         let (name, device) = people[*who];
-        // Some of it is refused.
+        // Some of them are refused.
         let _ = device.try_send(&line.replace("{}", name)).await;
     }
     alice.send("JOIN #in").await;
@@ -91,7 +91,7 @@ async fn run(steps: &[(usize, &str)]) {
             assert_eq!(next(reader).await.as_ref(), Ok(message), "{way:?}");
         }
     }
-    // Or the server would wait for the other side of the socket to close.
+    // Otherwise the server would wait for the other side of the WebSocket to close.
     drop(readers);
     server.restart().await;
     let page = bot
@@ -100,14 +100,14 @@ async fn run(steps: &[(usize, &str)]) {
     assert_eq!(page["messages"], json!(expected));
 }
 
-/// What comes next; nothing fails the test rather than hanging it.
+/// The next event. A missing event fails the test instead of hanging it.
 async fn next(reader: &mut Reader) -> Result<Value, QueueEnd> {
     tokio::time::timeout(TEST_TIMEOUT, reader.next())
         .await
         .expect("nothing came")
 }
 
-/// The events that went to `#in` while a session was on it, by the store's own account.
+/// The events that went to `#in` while a session was on it, read from the database.
 fn inside(server: &TestServer, session: i64) -> BTreeSet<i64> {
     let database = Connection::open(server.database()).unwrap();
     let events = "SELECT event_id FROM address JOIN channel ON channel.id = target_id
@@ -122,7 +122,7 @@ fn inside(server: &TestServer, session: i64) -> BTreeSet<i64> {
 }
 
 #[tokio::test]
-async fn a_revoked_key_ends_what_it_reads_by() {
+async fn a_revoked_key_ends_its_streams() {
     for way in WAYS {
         let server = TestServer::start().await;
         let [alice, bob, carol] = world(&server).await;
@@ -149,7 +149,7 @@ async fn a_revoked_key_ends_what_it_reads_by() {
 }
 
 #[tokio::test]
-async fn a_gap_is_told_of_what_lay_inside_alone_also_where_the_stay_is_over() {
+async fn a_gap_covers_only_events_inside_the_grant_even_after_the_stay_is_over() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let [bob, alice, carol] = server.sessions_on("#in", ["bob", "alice", "carol"]).await;
     let (key, bot) = confined(&alice).await;
@@ -168,7 +168,7 @@ async fn a_gap_is_told_of_what_lay_inside_alone_also_where_the_stay_is_over() {
         let (whole, shown) = (alice.queue().await, bot.queue().await);
         assert_eq!(commands(&whole), ["WARN"]);
         let gap: Vec<_> = shown.iter().map(|warning| params(warning)[3]).collect();
-        // It stays as long as the bot has not acknowledged it.
+        // The gap is kept until the bot has acknowledged it.
         assert_eq!(
             gap,
             if left == 3 {

@@ -1,11 +1,11 @@
-//! What a confined caller is shown of the chat as it is.
+//! What a confined caller sees of current channels and sessions.
 
 use serde_json::{Value, json};
 
 use super::{confined, world};
 use crate::support::{JsonAnswer, TestServer, params};
 
-/// What asks for more than lies inside, and what it is answered.
+/// Queries that also reach outside the grant, and their answers.
 const SHOWN: [(&str, &[&str]); 7] = [
     (
         "NAMES",
@@ -73,7 +73,7 @@ fn replies(answer: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn only_what_lies_inside_is_shown() {
+async fn only_names_inside_the_grant_are_shown() {
     let mut server = TestServer::start().await;
     let [alice, _bob, carol] = world(&server).await;
     let (_, bot) = confined(&alice).await;
@@ -93,13 +93,13 @@ async fn only_what_lies_inside_is_shown() {
             json!([{"name": "#in", "op": true, "voice": false}])
         );
         for (line, shown) in SHOWN {
-            // What a label of another client's was answered is none of its business.
+            // A confined caller cannot read the answer to another client's label.
             alice.send(line).await;
             assert_eq!(replies(&bot.send(line).await), shown, "{line}");
         }
         assert!(
             bot.queue().await.is_empty(),
-            "invitations are the session's"
+            "invitations belong to the whole session"
         );
         if !restarted {
             server.restart().await;
@@ -113,7 +113,7 @@ async fn only_what_lies_inside_is_shown() {
     let people = bot.send("WHO *").await.replies().len() - 1;
     assert_eq!(
         people, 2,
-        "itself, and who is on a channel inside, also if it is not"
+        "itself, and members of a channel inside, even without the bot"
     );
     alice.send("JOIN #in").await;
     assert_eq!(

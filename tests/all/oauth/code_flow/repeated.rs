@@ -1,4 +1,4 @@
-//! Codes and consents that come again, and what they end with.
+//! Codes and consents that are used or given again, and what ends a code.
 
 use super::*;
 
@@ -23,7 +23,7 @@ async fn two_uses_of_a_code_at_the_same_instant_leave_nothing_that_works() {
 }
 
 #[tokio::test]
-async fn without_a_page_only_what_was_granted_before_is_answered() {
+async fn without_a_page_only_an_earlier_grant_is_answered() {
     let server = TestServer::start().await;
     let (alice, app, other) = (
         server.create_session("alice").await,
@@ -73,8 +73,8 @@ async fn without_a_page_only_what_was_granted_before_is_answered() {
         .await;
     assert_eq!((status, text(&tokens["scope"])), (200, "identity"));
     let grants = alice.get("/api/v1/grants").await;
-    assert_eq!(grants.items().len(), 1, "it joins the grant there is");
-    // It does so only while that stands.
+    assert_eq!(grants.items().len(), 1, "it joins the existing grant");
+    // It does so only while that grant is live.
     let code = alice
         .open_authorization(&silent(&app, "identity"))
         .await
@@ -95,7 +95,7 @@ async fn without_a_page_only_what_was_granted_before_is_answered() {
 }
 
 #[tokio::test]
-async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of_a_public_one() {
+async fn a_second_consent_joins_the_grant_of_a_confidential_app_but_not_of_a_public_one() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     for (kind, app, grants) in [
@@ -115,7 +115,7 @@ async fn the_same_consent_again_joins_the_grant_of_a_confidential_app_and_not_of
 }
 
 #[tokio::test]
-async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
+async fn the_identity_scope_tells_only_who_the_session_is_and_counts_as_no_device() {
     let server = TestServer::start().await;
     let (alice, app) = (server.create_session("alice").await, native(&server).await);
     let tokens = app.sign_in(&alice, "identity").await;
@@ -143,12 +143,12 @@ async fn who_is_all_that_identity_tells_and_it_takes_no_device() {
 }
 
 #[tokio::test]
-async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
+async fn a_full_session_is_told_on_the_page_and_a_code_beyond_the_limit_is_refused() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let (alice, app) = (server.create_session("alice").await, native(&server).await);
     let asking = app.authorization_request("chat:read");
     let code = alice.approve(&asking, &[]).await.code();
-    // Somebody else was quicker.
+    // Another login took the last slot meanwhile.
     server.phone_of(&alice, "alice").await;
     let (status, body) = app.redeem(&code).await;
     assert_eq!((status, text(&body["error"])), (400, "invalid_grant"));
@@ -157,7 +157,7 @@ async fn a_full_session_is_told_on_the_page_and_a_code_too_many_is_refused() {
         full.status == 409 && full.page.contains("already has 2 clients"),
         "{full:?}"
     );
-    // To say only who one is takes no place.
+    // A grant that only identifies the session takes no slot.
     assert_eq!(
         app.redeem(
             &alice

@@ -1,4 +1,4 @@
-//! What the server says of itself to apps, and what an app may ask for.
+//! The server's metadata, how apps authenticate, and what an app may request.
 
 use super::*;
 
@@ -57,9 +57,10 @@ async fn the_metadata_lists_what_exists() {
     assert_eq!(metadata["issuer"], "https://chat.example");
 }
 
-/// A public app has no secret, and an empty one is none, however it is sent (RFC 6749 §2.3.1).
+/// A public app has no secret. An empty secret counts as none, in the form and in Basic (RFC 6749
+/// §2.3.1).
 #[tokio::test]
-async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form() {
+async fn a_public_app_authenticates_with_an_empty_secret_in_the_form_or_in_basic() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -112,7 +113,7 @@ async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form()
             "{header:?} {body:?}"
         );
     }
-    // What has a secret is not known without it, nor what has none by one.
+    // A confidential app cannot authenticate without its secret, and a public app cannot with one.
     for (id, secret) in [(&own.client_id, ""), (&app.client_id, "rjk_x")] {
         let request = server
             .device()
@@ -131,9 +132,9 @@ async fn a_public_app_is_known_by_its_name_with_an_empty_secret_in_either_form()
     }
 }
 
-/// OAUTH.md, "Apps": an app has only the flows for which it was registered.
+/// OAUTH.md, "Apps": an app can use only the flows for which it was registered.
 #[tokio::test]
-async fn an_app_has_no_flow_for_which_it_was_not_registered() {
+async fn an_app_cannot_use_a_flow_for_which_it_was_not_registered() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let bare = server.app("bare", &[]).await;
@@ -197,11 +198,11 @@ async fn an_app_has_no_flow_for_which_it_was_not_registered() {
         assert_eq!(
             app.try_token("").await.0,
             200,
-            "each confidential app speaks for itself"
+            "each confidential app has client credentials"
         );
     }
     assert_eq!(tv.try_token("").await.1["error"], "unauthorized_client");
-    // Without --scope it may ask for the usual ones alone.
+    // Without --scope it may request only the usual scopes.
     for (scope, status) in [
         ("chat:read chat:write identity", 200),
         ("chat:moderate", 400),
