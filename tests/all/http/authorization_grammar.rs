@@ -1,5 +1,5 @@
-//! Authorization as it is read, by the grammar of each scheme, and WWW-Authenticate and Allow as
-//! they are sent.
+//! The grammar of each Authorization scheme in requests, and the headers WWW-Authenticate and Allow
+//! in responses.
 
 use reqwest::{Method, Response, header};
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn a_token_is_presented_by_the_grammar_of_its_scheme() {
+async fn a_bearer_token_follows_its_grammar() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let token = alice
@@ -57,13 +57,13 @@ async fn a_token_is_presented_by_the_grammar_of_its_scheme() {
         assert_eq!(
             present(path, &twice).await.0,
             400,
-            "a request has one Authorization"
+            "a request has at most one Authorization header"
         );
     }
 }
 
 #[tokio::test]
-async fn an_apps_credentials_are_presented_by_the_grammar_of_basic() {
+async fn an_apps_credentials_follow_the_grammar_of_basic() {
     let server = TestServer::start().await;
     let app = server
         .create_session("alice")
@@ -130,7 +130,7 @@ async fn an_apps_credentials_are_presented_by_the_grammar_of_basic() {
     }
 }
 
-/// What a response asks for, in so many challenges; each scheme has one.
+/// The WWW-Authenticate lines of a response, joined by " + ". Each scheme has one line.
 fn challenge(response: &Response) -> String {
     let lines = response
         .headers()
@@ -141,7 +141,7 @@ fn challenge(response: &Response) -> String {
 }
 
 #[tokio::test]
-async fn every_401_has_a_challenge_with_a_parameter_and_every_405_says_what_there_is() {
+async fn every_401_has_a_challenge_with_a_parameter_and_every_405_lists_the_methods() {
     let server = TestServer::start().await;
     let visitor = server.device();
     let login = visitor

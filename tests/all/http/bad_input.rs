@@ -1,4 +1,5 @@
-//! Bad input, by name: each gets the contract's error, leaves no trace, and the next request works.
+//! Named cases of bad input. Each gets the contract's error and leaves no trace, and the next
+//! request works.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ async fn post(
     crate::support::checked(request.send().await.unwrap()).await
 }
 
-/// What somebody else sees of the server: every channel, every nick.
+/// The server's state as another session sees it: every channel and every nick.
 async fn state(witness: &Device) -> (Value, Value) {
     (
         witness.get("/api/v1/channels").await,
@@ -29,7 +30,7 @@ async fn state(witness: &Device) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_refused_and_leaves_no_trace() {
+async fn a_malformed_command_is_refused_and_leaves_no_trace() {
     let server = TestServer::start().await;
     let (alice, witness) = (
         server.create_session("alice").await,
@@ -237,7 +238,7 @@ async fn what_is_no_message_is_refused_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_body_has_16_kib_and_not_a_byte_more() {
+async fn a_body_has_at_most_16_kib() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (json, text) = ("application/json", "text/plain");
@@ -265,7 +266,7 @@ async fn a_body_has_16_kib_and_not_a_byte_more() {
 }
 
 #[tokio::test]
-async fn nicks_are_checked_where_sessions_are_made_and_renamed() {
+async fn nicks_are_checked_when_a_session_is_created_or_renamed() {
     let server = TestServer::start().await;
     let (alice, visitor) = (server.create_session("alice").await, server.device());
     let (long, huge) = ("a".repeat(33), "a".repeat(10_000));

@@ -1,6 +1,6 @@
-//! Every header, form field and number that the server reads, by its own grammar: odd ones that are
-//! valid are read, and what is not valid is refused by name. The tables of the grammars themselves
-//! stand beside them, in `src/http/extract/grammar` and `src/model`.
+//! The grammar of every header, form field and number that the server reads. Unusual valid values
+//! are accepted, and invalid ones are refused by name. The tables of the grammars themselves are in
+//! `src/http/extract/grammar` and `src/model`.
 
 use reqwest::{Method, header};
 
@@ -15,7 +15,7 @@ async fn status_line(server: &TestServer, request: impl AsRef<[u8]>) -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_for_us_by_its_host_and_that_is_there_once() {
+async fn a_request_needs_exactly_one_host_that_is_the_servers() {
     let server = TestServer::start().await;
     let own = format!("127.0.0.1:{}", server.address.port());
     let port = server.address.port();
@@ -39,13 +39,13 @@ async fn a_request_is_for_us_by_its_host_and_that_is_there_once() {
         ("/", vec![format!("alice@{own}")], bad),
         ("/", vec![format!("{own}\u{a0}")], bad),
         ("/", vec![format!("{own}, {own}")], bad),
-        // Probes know an address and no name.
+        // Health probes know only an address, not the server's name.
         ("/healthz", vec!["10.1.2.3:8080".into()], fine),
         ("/metrics", vec!["rejoin.internal".into()], fine),
         ("/healthz?x", vec![String::new()], fine),
         ("/healthz", vec![], bad),
         ("/api/v1/server", vec!["10.1.2.3:8080".into()], misdirected),
-        // What the target says counts, and not the Host beside it.
+        // The host in the request target takes precedence over the Host header.
         (&format!("http://{own}/"), vec!["evil.example".into()], fine),
         ("http://evil.example/", vec![own.clone()], misdirected),
         (&format!("https://{own}/"), vec![own.clone()], misdirected),
@@ -87,7 +87,7 @@ async fn a_request_is_for_us_by_its_host_and_that_is_there_once() {
             "{request:?}"
         );
     }
-    // A forwarded name is nobody's word but the sender's.
+    // Any client can send X-Forwarded-Host, so the server does not trust it.
     let forwarded = server
         .device()
         .request(Method::GET, "/")
@@ -104,7 +104,7 @@ async fn a_request_is_for_us_by_its_host_and_that_is_there_once() {
 }
 
 #[tokio::test]
-async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
+async fn cookies_of_other_servers_on_the_host_are_ignored() {
     for (args, host, name) in [
         (
             &["--public-url", "https://chat.example"][..],
@@ -189,7 +189,7 @@ async fn neighbours_cookies_are_neither_ours_nor_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_body_is_what_its_media_type_says() {
+async fn a_body_is_read_by_its_media_type() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let post = async |path: &str, kinds: &[&str], body: &str| {
@@ -263,7 +263,7 @@ async fn a_body_is_what_its_media_type_says() {
 }
 
 #[tokio::test]
-async fn a_form_has_each_field_once_and_says_what_it_means() {
+async fn a_form_has_each_field_at_most_once_and_a_known_value() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("PASS :correct horse battery").await;

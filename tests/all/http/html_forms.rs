@@ -1,5 +1,5 @@
-//! The forms of pages for people: whatever is wrong with what a browser sends, the page comes again
-//! and says so in words.
+//! The HTML forms. When a browser sends a wrong value, the page appears again and shows the error
+//! in words.
 
 use reqwest::{Method, header};
 
@@ -10,8 +10,8 @@ use crate::{
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Status, media type and body of what a browser gets for a form. Each run of blanks and line breaks
-/// of the body is one blank: how the page's source is broken into lines does not matter.
+/// Posts a form as a browser. Returns the status, the media type and the body. In the body each run
+/// of white space becomes one blank, because the line breaks of the page's source do not matter.
 async fn post(browser: &Device, path: &str, form: &str) -> (u16, String, String) {
     let request = browser
         .request(Method::POST, path)
@@ -37,7 +37,7 @@ fn error(page: &str) -> &str {
 }
 
 #[tokio::test]
-async fn the_login_comes_again_with_the_error_in_words() {
+async fn the_login_page_appears_again_with_the_error_in_words() {
     let server = TestServer::start().await;
     server
         .create_session("alice")
@@ -106,7 +106,7 @@ async fn the_login_comes_again_with_the_error_in_words() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
+async fn the_device_page_appears_again_with_the_error_in_words() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let device =
@@ -157,7 +157,7 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
         );
         assert!(page.contains(step), "{form}: {page}");
     }
-    // A browser that has two sessions is told so, too.
+    // A browser that sends the cookies of two sessions gets the error in words, too.
     let bob = server.create_session("bob").await;
     let both = alice.with_cookie(
         &[&alice, &bob]
@@ -174,7 +174,7 @@ async fn the_page_of_a_device_comes_again_with_the_error_in_words() {
 }
 
 #[tokio::test]
-async fn the_consent_page_comes_again_with_the_error_in_words() {
+async fn the_consent_page_appears_again_with_the_error_in_words() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -213,7 +213,7 @@ async fn the_consent_page_comes_again_with_the_error_in_words() {
             "{more}: {page}"
         );
     }
-    // Without an app that there is, there is no page to come again.
+    // An unknown app has no consent page, so the server answers with a page of the error alone.
     let (status, kind, page) =
         post(&alice, CONSENT, "client_id=a&client_id=b&decision=allow").await;
     assert!(

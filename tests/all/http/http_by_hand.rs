@@ -1,10 +1,10 @@
-//! HTTP/1.1 as peers really speak it: every byte by hand.
+//! HTTP/1.1 requests written byte by byte, as real peers send them.
 
 use std::time::Duration;
 
 use crate::support::{Device, Raw, TestServer, head};
 
-/// One IRC line as a whole request.
+/// A whole request that sends one IRC line.
 fn say(device: &Device, line: &str) -> String {
     let length = line.len();
     head("POST", "/api/v1/messages", device)
@@ -12,7 +12,7 @@ fn say(device: &Device, line: &str) -> String {
 }
 
 #[tokio::test]
-async fn requests_sent_ahead_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
@@ -40,10 +40,10 @@ async fn a_request_in_pieces_is_answered() {
     assert!(raw.answer().await.body.contains("pieces"));
 }
 
-/// To close one's side is to leave, whether or not more could be read: what is held ends, and its
-/// place is free.
+/// A client that closes its side of the connection has left, even if it could still read. Its held
+/// request ends and frees its place.
 #[tokio::test]
-async fn what_is_held_for_somebody_ends_when_they_leave() {
+async fn a_held_request_ends_when_its_client_closes_the_connection() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (mut poll, mut stream) = (Raw::to(server.address).await, Raw::to(server.address).await);
@@ -60,7 +60,7 @@ async fn what_is_held_for_somebody_ends_when_they_leave() {
 }
 
 #[tokio::test]
-async fn a_connection_is_closed_when_it_is_asked_for_and_after_http_1_0() {
+async fn a_connection_is_closed_on_request_and_after_http_1_0() {
     let server = TestServer::start().await;
     let visitor = server.device();
     let host = visitor.host();
@@ -86,7 +86,7 @@ async fn a_connection_is_closed_when_it_is_asked_for_and_after_http_1_0() {
 }
 
 #[tokio::test]
-async fn who_waits_to_be_told_to_go_on_is_told() {
+async fn a_client_that_expects_100_continue_gets_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let mut raw = Raw::to(server.address).await;
@@ -99,7 +99,7 @@ async fn who_waits_to_be_told_to_go_on_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
+async fn invalid_or_oversized_requests_are_refused_and_their_connections_closed() {
     let server = TestServer::start().await;
     let start = head("GET", "/", &server.device());
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".repeat(20);
@@ -146,7 +146,7 @@ async fn what_is_no_http_or_too_much_of_it_is_refused_and_closed() {
 }
 
 #[tokio::test]
-async fn stopping_closes_idle_connections_and_lets_the_others_finish() {
+async fn a_stop_closes_idle_connections_and_lets_the_others_finish() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (silent, mut idle, mut held) = (
@@ -163,7 +163,7 @@ async fn stopping_closes_idle_connections_and_lets_the_others_finish() {
     let stopped = async {
         tokio::time::timeout(Duration::from_secs(4), server.stop())
             .await
-            .expect("nothing has to be cut off");
+            .expect("no connection had to be cut off");
     };
     let ((silent, idle, held), ()) = tokio::join!(over, stopped);
     assert_eq!((silent.as_str(), idle.as_str()), ("", ""));

@@ -1,4 +1,4 @@
-//! The server as HTTP: requests by the byte, headers, forms, and the service itself.
+//! The server's HTTP: requests by the byte, headers, forms, and the service itself.
 
 mod authorization_grammar;
 mod bad_input;

@@ -1,5 +1,5 @@
-//! The service itself: health, metrics, what it says of itself, stopping, and the description being
-//! true.
+//! The service itself: health, metrics, its information about itself, its stop, and its OpenAPI
+//! description.
 
 use std::{collections::BTreeSet, io::Read};
 
@@ -12,7 +12,7 @@ use crate::support::{JsonAnswer, Process, TestServer};
 mod serving;
 
 #[tokio::test]
-async fn it_says_what_it_is_and_that_it_is_well() {
+async fn the_server_describes_itself_and_its_health() {
     let server = TestServer::with(&["--max-clients", "7"]).await;
     let visitor = server.device();
     let about = visitor.get("/api/v1/server").await;
@@ -105,8 +105,8 @@ async fn every_answer_has_the_security_headers() {
                 "same-origin",
                 "{method} {path}"
             );
-            // On the way of signing in, an app that opened the window finds it again, wherever its
-            // forms lead.
+            // An app may open the login in a window of its own. The pages on that way have no
+            // opener policy, so the app keeps its reference to the window.
             let page = path.split('?').next().unwrap();
             let signs_in =
                 ["/login", "/device", "/auth/authorize", "/auth/consent"].contains(&page);
@@ -155,8 +155,8 @@ async fn every_answer_has_the_security_headers() {
     }
 }
 
-/// The description against the server: what it lists is there, what it does not list is not, and
-/// what comes back has the fields it says.
+/// Compares the OpenAPI description with the server. Every listed endpoint exists, no other
+/// endpoint does, and every answer has the fields of its schema.
 #[tokio::test]
 async fn the_description_is_true() {
     let server = TestServer::start().await;
@@ -248,7 +248,8 @@ async fn the_description_is_true() {
                 "{method} {path} is {status}"
             );
             if status == 405 {
-                // RFC 9110 §15.5.6: it says what there is; HEAD comes with GET.
+                // RFC 9110 §15.5.6: a 405 lists the allowed methods. HEAD is allowed wherever GET
+                // is.
                 let allowed = answer.headers()[header::ALLOW]
                     .to_str()
                     .unwrap()
@@ -285,7 +286,7 @@ async fn the_description_is_true() {
     }
 }
 
-/// Whether a value has the fields its schema says, all that are required and none that is unknown.
+/// Asserts that a value has all required fields of its schema and no unknown field.
 fn fits(description: &Value, schema: &Value, value: &Value, place: &str) {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => description.pointer(&reference[1..]).unwrap(),

@@ -1,11 +1,11 @@
-//! The database as a file: refused, upgraded, locked.
+//! The database file: when it is refused, upgraded and locked.
 
 use serde_json::{Value, json};
 
 use crate::support::{Process, TestServer};
 
 #[test]
-fn what_is_not_our_database_is_refused_and_left_alone() {
+fn a_file_that_is_not_our_database_is_refused_and_left_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let text = dir.path().join("text.db");
     std::fs::write(
@@ -60,7 +60,7 @@ async fn a_second_server_on_the_same_database_is_refused() {
 }
 
 #[tokio::test]
-async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
+async fn the_database_is_private_to_its_owner_and_has_the_safest_settings() {
     use std::os::unix::fs::PermissionsExt;
     let server = TestServer::start().await;
     server.create_session("alice").await;
@@ -88,10 +88,10 @@ async fn the_database_is_its_owners_alone_and_as_safe_as_it_gets() {
     assert!(loose.is_empty(), "{loose:?} are not STRICT");
 }
 
-/// Files that somebody opened to others are closed to them again at the next start, and the log
-/// says so; of the folder it says what to do.
+/// Files that became readable by other users are private again after the next start, and the log
+/// reports it. For the folder, the log gives advice.
 #[test]
-fn files_that_are_open_to_others_are_closed_again() {
+fn files_open_to_other_users_become_private_again() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
@@ -140,7 +140,7 @@ fn files_that_are_open_to_others_are_closed_again() {
 }
 
 #[tokio::test]
-async fn what_was_answered_survives_sigkill_once_and_in_order() {
+async fn answered_commands_survive_sigkill_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
@@ -157,7 +157,7 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
         .device()
         .with_cookie(alice.cookie.as_deref().unwrap());
     let again = alice.send("@label=n19 PRIVMSG #rust :19").await;
-    assert_eq!(again["ids"][0], answered[19], "the label is remembered");
+    assert_eq!(again["ids"][0], answered[19], "the label is kept");
     let queue = alice.queue().await;
     let said: Vec<_> = queue
         .iter()
@@ -167,17 +167,17 @@ async fn what_was_answered_survives_sigkill_once_and_in_order() {
     assert_eq!(said, answered);
 }
 
-/// A database as version 1 made it, with a session and what it said, is carried to today's version
-/// and goes on.
+/// A database of version 1, with a session and its messages, is upgraded to the current version and
+/// works on.
 #[tokio::test]
-async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
+async fn an_older_database_is_upgraded_and_its_sessions_stay_live() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old.db"), dir.path().join("new.db"));
     let database = rusqlite::Connection::open(&old).unwrap();
     database
         .execute_batch(include_str!("../schema_v1.sql"))
         .unwrap();
-    // A time of use and an end of life that are far away.
+    // The client's last use and its expiry are far in the future.
     database
         .execute_batch(
             "PRAGMA application_id = 0x726a6f69; PRAGMA user_version = 1;
@@ -206,7 +206,7 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
             [],
         )
         .unwrap();
-    // What alice and bob said on a channel, bob last.
+    // Alice's and bob's messages on a channel. Bob's is the last.
     database
         .execute_batch(
             "INSERT INTO target (id) VALUES (2), (3);
@@ -259,7 +259,7 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     assert_eq!(
         snapshot["channels"][0]["unread"],
         json!({"count": 2, "mention": true}),
-        "bob's two, and none of hers"
+        "bob's two messages, and none of her own"
     );
     let send = async |command, params: Value, label| {
         alice
@@ -309,13 +309,13 @@ async fn an_older_database_is_upgraded_and_its_sessions_go_on() {
     assert_eq!(
         schema(&old),
         schema(&new),
-        "upgraded and newly made are the same"
+        "an upgraded database has the schema of a new one"
     );
 }
 
-/// What every JOIN, message and page asks must not walk past the log or past stays.
+/// The queries of every JOIN, message and page must not scan the log or past memberships.
 #[tokio::test]
-async fn no_frequent_query_scans() {
+async fn no_frequent_query_scans_a_table() {
     let server = TestServer::start().await;
     server.create_session("alice").await;
     let database = rusqlite::Connection::open(server.database()).unwrap();
@@ -372,9 +372,9 @@ async fn no_frequent_query_scans() {
     }
 }
 
-/// A caller that hangs up gives its place among the readers back when its work is done, not before.
+/// When a caller hangs up, its reader becomes free when its query ends, and not before.
 #[tokio::test]
-async fn readers_stay_few_however_many_hang_up() {
+async fn hanging_up_opens_no_further_readers() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(&dir.path().join("rejoin.db"), &[]);
     let alice = server.create_session("alice").await;
@@ -385,7 +385,7 @@ async fn readers_stay_few_however_many_hang_up() {
         let asked = alice
             .request(reqwest::Method::GET, "/api/v1/session")
             .send();
-        // A caller that goes away in the middle of its request.
+        // The caller hangs up in the middle of its request.
         let _ = tokio::time::timeout(std::time::Duration::from_micros(700), asked).await;
     }
     alice.snapshot().await;

@@ -1,12 +1,12 @@
-//! What nobody can read any more leaves the disk early, and its room is used again. Whoever can
-//! still read loses nothing and is told of no gap.
+//! Events that no session can read any more are deleted before their retention ends, and the file
+//! reuses their space. A session that can still read them loses nothing and gets no gap.
 
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, commands, until};
 
-/// Waits until what nobody can read is gone.
+/// Waits until unreadable events are deleted.
 async fn swept(server: &TestServer) {
     until("what nobody can read to go", async || {
         server.rows("sweep") == 0
@@ -29,7 +29,7 @@ async fn quit(people: &[&Device]) {
 }
 
 #[tokio::test]
-async fn what_was_said_among_sessions_that_ended_goes() {
+async fn messages_among_ended_sessions_are_deleted() {
     let server = TestServer::start().await;
     let [alice, bob, carol] = server.sessions_on("#rust", ["alice", "bob", "carol"]).await;
     alice.send("PRIVMSG #rust,bob :hello").await;
@@ -40,7 +40,11 @@ async fn what_was_said_among_sessions_that_ended_goes() {
     quit(&[&alice]).await;
     swept(&server).await;
     let own = "event WHERE command = 'JOIN' AND source = 'alice' OR command = 'NOTICE'";
-    assert_eq!(server.rows(own), 0, "nobody else was there for these two");
+    assert_eq!(
+        server.rows(own),
+        0,
+        "no other session was on the channel for these two"
+    );
     assert_eq!(
         server.rows("event WHERE command = 'PRIVMSG'"),
         3,
@@ -61,7 +65,7 @@ async fn what_was_said_among_sessions_that_ended_goes() {
 }
 
 #[tokio::test]
-async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
+async fn sessions_that_can_still_read_lose_nothing_and_see_no_gap() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PRIVMSG #rust :before carol came").await;
@@ -75,7 +79,7 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
         .unwrap();
     carol.send(&format!("MARKREAD #rust {read}")).await;
     bob.send("PRIVMSG #rust :unread").await;
-    // Carol was here before, and may still read that.
+    // Carol was a member before this, so she may still read the messages of that time.
     let dave = server.create_session("dave").await;
     dave.send("JOIN #rust").await;
     dave.send("PART #rust").await;
@@ -115,7 +119,7 @@ async fn who_can_still_read_loses_nothing_and_is_told_of_no_gap() {
 }
 
 #[tokio::test]
-async fn the_room_is_used_again_and_the_file_stops_growing() {
+async fn free_space_is_reused_and_the_file_stops_growing() {
     let server = TestServer::start().await;
     let text = "x".to_owned() + &"\u{1}".repeat(4095);
     let pages = || {

@@ -1,6 +1,6 @@
-//! The store under faults: a disk that is full, cannot be written, does not sync or cannot be read,
-//! and a database that another process holds. Callers are told, nothing is done by halves, and it
-//! goes on by itself when it is over.
+//! The store under faults: a full disk, a disk that cannot be written, synced or read, and a
+//! database that another process holds. Callers get an error, no command takes half of its effect,
+//! and the server recovers by itself when the fault ends.
 
 use std::{
     fmt::Debug,
@@ -59,8 +59,8 @@ impl Scene {
         self.dir.path().join("rejoin.db")
     }
 
-    /// Many commands at the same time; `round` tells them and their labels from those of another
-    /// round.
+    /// Sends many commands at the same time. `round` makes the commands and their labels differ
+    /// from those of other rounds.
     async fn act(&self, round: &str) -> Vec<Result<Value, Problem>> {
         let (channel, nick, text) = (
             format!("#{round}"),
@@ -90,7 +90,7 @@ impl Scene {
         futures_util::future::join_all(sent).await
     }
 
-    /// What there is to see, for everyone.
+    /// Everything that the sessions can see.
     async fn seen(&self) -> Vec<Value> {
         let mut seen = vec![self.alice.get("/api/v1/channels").await];
         for device in [&self.alice, &self.phone, &self.bob] {
@@ -109,7 +109,8 @@ impl Scene {
         seen
     }
 
-    /// Kills the server, does something to its machine, and starts it again on the same database.
+    /// Kills the server, changes something on its machine, and starts it again on the same
+    /// database.
     fn restarted(self, meanwhile: impl FnOnce()) -> Self {
         let Self {
             dir,
@@ -156,8 +157,8 @@ fn assert_refused<T: Debug>(result: Result<T, Problem>) {
     );
 }
 
-/// Lets the same go wrong twice: first it passes, then the server is killed while it lasts. `fail`
-/// gives what ends it.
+/// Runs a fault twice. The first time it passes, and the second time the server is killed while it
+/// lasts. `fail` causes the fault and returns the function that ends it.
 async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     let scene = Scene::new().await;
     let (alice, bob, visitor) = (&scene.alice, &scene.bob, scene.process.device());
@@ -190,10 +191,10 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     assert_eq!(
         scene.seen().await,
         before,
-        "everyone reads on, and nothing of what was refused is there"
+        "reads go on, and no refused command took effect"
     );
     tablet.snapshot().await;
-    // A first snapshot would begin the queue, and so would a first poll.
+    // A first snapshot or a first poll would begin the queue, which is a write.
     assert_eq!(new.snapshot().await["cursor"], before[4]);
     new.queue().await;
     end();
@@ -214,7 +215,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    assert_eq!(answers, again, "what has a label is done once");
+    assert_eq!(answers, again, "a labelled command takes effect once");
     visitor.try_create_session("eve").await.unwrap();
     visitor.login("alice", PASSWORD).await.unwrap();
     tablet.call(Method::POST, "/api/v1/logout").await.unwrap();
@@ -229,7 +230,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     while received.last() != Some(&last["ids"][0]) {
         let message = tokio::time::timeout(TEST_TIMEOUT, stream.message())
             .await
-            .expect("what was done is told");
+            .expect("the stream delivers every event");
         let message = message.expect("the stream stays open");
         if message["source"] != "rejoin.server" {
             received.push(message["id"].clone());
@@ -238,7 +239,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     assert_eq!(received.iter().collect::<Vec<_>>(), made);
     assert!(
         made.contains(&&held.await.unwrap()["messages"][0]["id"]),
-        "and so does the poll"
+        "the poll delivers an event, too"
     );
 
     let before = scene.seen().await;
@@ -250,7 +251,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     assert_eq!(
         scene.seen().await,
         before,
-        "what was refused does not come to life"
+        "refused commands have no effect after the restart"
     );
     scene
         .act("two")
@@ -269,9 +270,9 @@ fn on_disk(fault: &str) -> impl Fn(&Scene) -> Box<dyn FnOnce()> {
     }
 }
 
-/// Nothing is left of the reserve either.
+/// The reserve is used up as well.
 #[tokio::test]
-async fn a_disk_on_which_there_is_no_room_for_anything() {
+async fn a_full_disk_whose_reserve_is_used_up() {
     goes_wrong(on_disk("full")).await;
 }
 
@@ -280,8 +281,8 @@ async fn a_disk_that_cannot_be_written() {
     goes_wrong(on_disk("read-only")).await;
 }
 
-/// What was written but not synced is in the write-ahead log, whole: it must not be taken for
-/// committed after the kill.
+/// A write that was not synced is complete in the write-ahead log. After the kill it must not count
+/// as committed.
 #[tokio::test]
 async fn a_disk_that_does_not_sync() {
     goes_wrong(on_disk("unsynced")).await;
@@ -301,7 +302,7 @@ async fn a_database_that_another_process_holds() {
 async fn a_disk_that_cannot_be_read() {
     let scene = Scene::new().await;
     let before = scene.seen().await;
-    // What is read from now on is not in a reader's memory already.
+    // This message is new, so no reader has its page in memory.
     scene.bob.send("PRIVMSG #all :hello").await;
     scene.disk.fail("unreadable");
     for _ in 0..8 {
@@ -317,9 +318,10 @@ async fn a_disk_that_cannot_be_read() {
     scene.bob.send("PRIVMSG #all :hello again").await;
 }
 
-/// Anyone may ask how it is, so asking must not keep the disk busy, not even by hanging up at once.
+/// Anyone may request the health, so the check must not keep the disk busy, even if callers hang up
+/// at once.
 #[tokio::test]
-async fn health_is_found_out_by_writing_at_most_once_a_second() {
+async fn the_health_check_writes_at_most_once_a_second() {
     let server = TestServer::start().await;
     server.create_session("alice").await;
     let log = || {
@@ -330,11 +332,11 @@ async fn health_is_found_out_by_writing_at_most_once_a_second() {
     let (before, started) = (log(), Instant::now());
     let ask = || server.device().request(Method::GET, "/healthz").send();
     for _ in 0..20 {
-        // A caller that goes away in the middle of its request.
+        // The caller hangs up in the middle of its request.
         let _ = tokio::time::timeout(Duration::from_micros(500), ask()).await;
         assert_eq!(ask().await.unwrap().status(), 200);
     }
-    // A frame of the write-ahead log is a page and its header.
+    // A frame of the write-ahead log is one page and its header of 24 bytes.
     let written = (log() - before) / (4096 + 24);
     assert!(
         (1..=1 + started.elapsed().as_secs()).contains(&written),

@@ -1,4 +1,4 @@
-//! Queries, ids, cookies and origins that are wrong.
+//! Wrong queries, ids, cookies and origins.
 
 use super::*;
 
@@ -76,12 +76,12 @@ async fn positions_and_limits_are_checked() {
     assert_eq!(
         alice.queue().await.len(),
         1,
-        "none of it acknowledged anything"
+        "no refused request acknowledged events"
     );
 }
 
 #[tokio::test]
-async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
+async fn an_id_that_was_never_issued_is_refused_by_every_endpoint() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     bob.send("PRIVMSG alice,#rust :hello").await;
@@ -93,7 +93,7 @@ async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
             request.header("last-event-id", last)
         });
         let response = request.send().await.unwrap();
-        // A stream that is open has no end to wait for.
+        // A stream that was accepted never ends, so its body is not read.
         if response.status() == 200 {
             Ok(())
         } else {
@@ -152,7 +152,7 @@ async fn an_id_that_was_never_issued_is_refused_wherever_one_is_taken() {
 }
 
 #[tokio::test]
-async fn cookies_that_are_not_ours_are_refused() {
+async fn cookies_that_this_server_did_not_set_are_refused() {
     let (server, other) = (TestServer::start().await, TestServer::start().await);
     let (alice, stranger) = (
         server.create_session("alice").await,
@@ -187,7 +187,7 @@ async fn cookies_that_are_not_ours_are_refused() {
             401,
         ),
         (
-            "that and one that is made up",
+            "another server's secret and an invented one",
             format!("{foreign}; rejoin=x"),
             "unauthenticated",
             401,
@@ -241,7 +241,7 @@ async fn a_cookie_together_with_a_bearer_token_is_refused() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let before = state(&alice).await;
-    // A proxy may have a password of its own, which is none of ours.
+    // A proxy may require a password of its own, which this server ignores.
     let by_proxy = alice
         .request(Method::GET, "/api/v1/session")
         .header("authorization", "Basic YTpi");
@@ -280,7 +280,7 @@ async fn a_cookie_together_with_a_bearer_token_is_refused() {
 }
 
 #[tokio::test]
-async fn there_is_a_hundredth_channel_and_no_more() {
+async fn a_session_joins_at_most_a_hundred_channels() {
     let server = TestServer::with(&["--max-channels", "5"]).await;
     let alice = server.create_session("alice").await;
     let answer = alice.send("JOIN #1,#2,#3,#4,#5,#6").await;
@@ -300,7 +300,7 @@ async fn there_is_a_hundredth_channel_and_no_more() {
 }
 
 #[tokio::test]
-async fn requests_from_elsewhere_are_refused() {
+async fn requests_from_another_origin_are_refused() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let own = format!("http://localhost:{}", server.address.port());
@@ -361,7 +361,7 @@ async fn requests_from_elsewhere_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_or_garbled_is_a_problem_everywhere() {
+async fn input_that_is_too_long_or_garbled_is_a_problem_at_every_endpoint() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let id = alice.snapshot().await["client"]["id"].clone();

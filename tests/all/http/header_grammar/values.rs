@@ -1,9 +1,9 @@
-//! Numbers, tags, names of headers, and what is no UTF-8.
+//! The grammar of numbers, entity tags and header names, and bytes that are not UTF-8.
 
 use super::*;
 
 #[tokio::test]
-async fn a_number_is_digits_wherever_it_stands() {
+async fn a_number_consists_of_digits_in_every_place() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let id = alice.snapshot().await["client"]["id"].to_string();
@@ -79,7 +79,7 @@ async fn a_number_is_digits_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn what_the_page_has_is_known_by_its_tag() {
+async fn an_entity_tag_tells_which_version_the_page_has() {
     let server = TestServer::start().await;
     let asset = |line: Option<&str>| {
         let request = server.device().request(Method::GET, "/assets/app.js");
@@ -121,7 +121,7 @@ async fn what_the_page_has_is_known_by_its_tag() {
     }
 }
 
-/// The same request in the other forms that HTTP/1.1 has for it.
+/// Sends the same request in the other forms that HTTP/1.1 allows.
 #[tokio::test]
 async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
     let server = TestServer::start().await;
@@ -161,10 +161,10 @@ async fn names_of_headers_are_in_any_case_and_values_keep_their_bytes() {
     .unwrap();
 }
 
-/// Whoever reads U+FFFD there reads something else than was sent, and two things that differ as the
-/// same.
+/// A decoder that puts U+FFFD in place of invalid bytes reads another text than was sent, and it
+/// reads two different texts as equal.
 #[tokio::test]
-async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
+async fn invalid_utf_8_is_refused_in_every_query_and_every_form() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let garbled = [
@@ -210,7 +210,7 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
     assert_eq!(
         raw.answer().await.line,
         "HTTP/1.1 200 OK",
-        "text need not be encoded"
+        "a query may contain UTF-8 that is not percent-encoded"
     );
     let app = server
         .app("wiki", &["--redirect-uri", "https://app.example/done"])
@@ -240,7 +240,7 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
             );
         }
     }
-    // An app hears of it, as long as it is known which app that is.
+    // If the request identifies its app, the app receives the error.
     let asked = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(app.authorization_request("identity"))
         .finish();
@@ -263,7 +263,7 @@ async fn what_is_no_utf_8_is_refused_in_every_query_and_every_form() {
     );
 }
 
-/// U+FFFD is a character like any other where it was sent as one.
+/// U+FFFD that was sent as a character is valid like any other.
 #[tokio::test]
 async fn a_password_may_have_a_replacement_character_in_it() {
     let server = TestServer::start().await;

@@ -1,9 +1,9 @@
-//! The web client as it is served, the limit on commands, and the stop.
+//! How the web client is served, the limit of commands, and the stop.
 
 use super::*;
 
 #[tokio::test]
-async fn the_web_client_is_served_and_kept_until_it_changes() {
+async fn the_web_client_is_served_and_cached_until_it_changes() {
     let server = TestServer::start().await;
     let visitor = server.device();
     let page = visitor.request(Method::GET, "/").send().await.unwrap();
@@ -58,7 +58,7 @@ async fn the_web_client_is_served_and_kept_until_it_changes() {
 }
 
 #[tokio::test]
-async fn the_web_client_travels_compressed() {
+async fn the_web_client_is_sent_compressed() {
     let server = TestServer::start().await;
     let visitor = server.device();
     for path in [
@@ -100,7 +100,7 @@ async fn the_web_client_travels_compressed() {
 }
 
 #[tokio::test]
-async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
+async fn a_flood_of_one_client_is_limited_and_others_are_not() {
     let server = TestServer::with(&["--flood-limit", "5:2"]).await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -127,7 +127,7 @@ async fn a_flood_of_one_client_is_slowed_down_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
+async fn sigterm_ends_held_requests_and_keeps_accepted_commands() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
@@ -162,7 +162,7 @@ async fn sigterm_ends_held_polls_and_streams_and_keeps_what_was_accepted() {
 }
 
 #[test]
-fn what_cannot_be_served_safely_is_refused_with_a_word_on_what_to_do() {
+fn unsafe_settings_are_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     for (case, args, word) in [

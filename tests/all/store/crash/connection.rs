@@ -1,36 +1,36 @@
-//! The way to a server that may be gone at any moment and comes back.
+//! The connection to a server that may be killed at any moment and comes back.
 
 use reqwest::{RequestBuilder, header};
 use serde_json::Value;
 use tokio::sync::watch;
 
-/// What everybody knows of the server.
+/// What all participants know about the server.
 #[derive(Clone, Default)]
 pub struct News {
-    /// How often it was started again.
+    /// The number of restarts.
     pub starts: u32,
-    /// Nothing new is begun from now on.
+    /// No participant begins anything new once this is set.
     pub over: bool,
 }
 
 #[derive(Clone)]
 pub struct Connection {
     pub news: watch::Receiver<News>,
-    /// How many commands were answered, all in all.
+    /// The number of commands answered so far, of all participants.
     pub answered: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// The cookie it set, as `name=value`.
+    /// The cookie that the answer sets, as `name=value`.
     pub cookie: Option<String>,
     pub body: Value,
 }
 
 impl Connection {
-    /// Asks once. `None`: the answer is lost, whether or not what was asked for was done; the
-    /// server is there again.
+    /// Sends a request once. `None` means that the answer is lost. The request may have taken
+    /// effect or not, and the server is running again.
     pub async fn once(&mut self, request: RequestBuilder) -> Option<Answer> {
         let starts = self.starts();
         if let Ok(response) = request.send().await {
@@ -42,7 +42,7 @@ impl Connection {
             let cookie = cookie
                 .and_then(|cookie| cookie.split(';').next())
                 .map(str::to_owned);
-            // The head may have come and the rest be lost.
+            // The server may be killed after the head of its answer and before the body.
             if let Ok(body) = response.text().await {
                 return Some(Answer {
                     status,
@@ -55,7 +55,7 @@ impl Connection {
         None
     }
 
-    /// Asks until there is an answer.
+    /// Sends a request until it gets an answer.
     pub async fn ask(&mut self, request: impl Fn() -> RequestBuilder) -> Answer {
         loop {
             if let Some(answer) = self.once(request()).await {

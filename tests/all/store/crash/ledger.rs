@@ -1,4 +1,4 @@
-//! What people did, and who is to have received it.
+//! The events that happened, and the clients that must receive each.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::JsonAnswer;
 
-/// Something that was done, as those who are entitled to it receive it.
+/// One event, as its recipients receive it.
 #[derive(Clone)]
 pub struct Happened {
     pub id: i64,
     pub message: Value,
-    /// The client that did it and its label, if it is to see that.
+    /// The client that caused the event and the label of its command, if the event came from a
+    /// labelled command.
     pub origin: Option<(i64, String)>,
     pub to: To,
 }
@@ -22,8 +23,8 @@ pub enum To {
     Nicks([String; 2]),
 }
 
-/// What a client received of what people did: all that came after one event, up to the last of
-/// these.
+/// All that a client received of the participants' events: everything after one event, up to the
+/// last one.
 pub struct Reading {
     pub nick: String,
     pub client: i64,
@@ -33,14 +34,14 @@ pub struct Reading {
 
 impl Reading {
     pub fn push(&mut self, mut message: Value) {
-        // The server tells a session of its logins; what that says is not the matter here.
+        // The server tells a session of its logins. This test is not about those notices.
         if message["source"] != "rejoin.server" {
             message.as_object_mut().unwrap().remove("time");
             self.messages.push(message);
         }
     }
 
-    /// What it received of somebody's, or of everybody's, of one kind.
+    /// The received messages of one command, from any source.
     pub fn of(&self, command: &str) -> impl Iterator<Item = &Value> {
         self.messages
             .iter()
@@ -50,17 +51,17 @@ impl Reading {
 
 pub struct Ledger {
     happened: Vec<Happened>,
-    /// Who was on which channel, from one event to another.
+    /// The stays of each nick on each channel, from one event to another.
     stays: HashMap<(String, String), Vec<(i64, i64)>>,
 }
 
 impl Ledger {
-    /// All that happened. `always` are on their channels from before the first of it on.
+    /// Takes all events. The members in `always` are on their channels from before the first event.
     pub fn new(mut happened: Vec<Happened>, always: &[(&str, &[&str])]) -> Self {
         happened.sort_by_key(|happened| happened.id);
         assert!(
             happened.is_sorted_by(|one, next| one.id < next.id),
-            "an id was given twice"
+            "two events have the same id"
         );
         let mut stays = HashMap::<_, Vec<_>>::new();
         for (channel, nicks) in always {
@@ -79,7 +80,7 @@ impl Ledger {
                 "JOIN" => {
                     assert!(
                         stays.last().is_none_or(|stay| stay.1 < *id),
-                        "{nick} came to {channel} twice: {id}"
+                        "{nick} joined {channel} twice: {id}"
                     );
                     stays.push((*id, i64::MAX));
                 }
@@ -98,7 +99,8 @@ impl Ledger {
         self.happened.len()
     }
 
-    /// Whether a client received what it is entitled to, once and in order, and nothing else.
+    /// Asserts that a client received each event meant for it, once and in order, and no other
+    /// event.
     pub fn check(&self, reading: &Reading) {
         let Reading {
             nick,

@@ -1,8 +1,9 @@
-//! `kill -9` under load: what was answered is there, once and in order, what was repeated happened
-//! once, and what got no answer was done or was not.
+//! `kill -9` under load. Every answered command has its effect once and in order. A repeated
+//! command has its effect once. A command without an answer had its effect either wholly or not at
+//! all.
 //!
-//! People write and read, log in and leave while the program is killed and started again on the
-//! same database and port, some rounds long (`CRASH_ROUNDS`).
+//! Users write and read, log in and leave, while the program is killed and started again on the
+//! same database and port. `CRASH_ROUNDS` sets the number of rounds.
 
 use std::{
     collections::HashMap,
@@ -26,14 +27,14 @@ mod user;
 mod visitor;
 
 const ROUNDS: usize = 6;
-/// At the most this many commands are answered between two kills.
+/// The most commands that are answered between two kills.
 const ANSWERS: usize = 200;
 const PASSWORD: &str = "correct horse battery";
-/// Who is on which channel all the time. `dan` and the guests come to #all and go.
+/// The members that stay on each channel all the time. `dan` and the guests join #all and leave it.
 const ON: [(&str, &[&str]); 2] = [("#all", &["ann", "ben", "cat"]), ("#two", &["ann", "ben"])];
 
-/// A free port that the system gives to nobody else while the program is down: not one of those it
-/// picks from.
+/// A free port outside the range from which the system picks, so that no other program gets it
+/// while the server is down.
 fn address() -> String {
     let picked =
         std::iter::repeat_with(|| format!("127.0.0.1:{}", rand::random_range(20_000..30_000)));
@@ -42,13 +43,13 @@ fn address() -> String {
         .unwrap()
 }
 
-/// After everything else each is told something by somebody who has said nothing before.
+/// The last message to each reader comes from a nick that has sent nothing before.
 fn is_last(message: &Value) -> bool {
     message["source"] == "zoe"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
+async fn kill_9_under_load_never_loses_repeats_or_reorders_events() {
     let rounds = std::env::var("CRASH_ROUNDS")
         .ok()
         .and_then(|rounds| rounds.parse().ok())
@@ -56,7 +57,7 @@ async fn kill_9_under_load_loses_doubles_and_reorders_nothing() {
     let limit = Duration::from_secs(40 + 5 * rounds as u64);
     tokio::time::timeout(limit, run(rounds))
         .await
-        .expect("somebody waits for what does not come");
+        .expect("a participant waits for an answer that does not come");
 }
 
 async fn run(rounds: usize) {
@@ -146,11 +147,11 @@ async fn run(rounds: usize) {
 
     let mut answers = answered.subscribe();
     for _ in 0..rounds {
-        // None at all is a kill right after the start.
+        // With zero answers the kill comes right after the start.
         let enough = *answers.borrow() + rand::random_range(0..ANSWERS);
         tokio::select! {
             answered = answers.wait_for(|answered| *answered >= enough) => drop(answered.unwrap()),
-            // Nobody is done before it is over.
+            // No participant finishes before the end, so one that returns here has failed.
             failed = writers.join_next() => panic!("{:?}", failed.and_then(Result::err)),
             failed = readers.join_next() => panic!("{:?}", failed.and_then(Result::err)),
             failed = guests.join_next() => panic!("{:?}", failed.and_then(Result::err)),
@@ -175,7 +176,7 @@ async fn run(rounds: usize) {
         );
     }
     readings.extend(readers.join_all().await);
-    // Those that only wrote read their queues now, and see their labels.
+    // The participants that only wrote read their queues now, and see their labels there.
     for mut writer in quiet {
         readings.push(writer.poll(is_last).await);
     }
@@ -209,8 +210,8 @@ async fn run(rounds: usize) {
     );
 }
 
-/// Who has left is gone for good, and there is nobody but those who are known, with their eleven
-/// devices.
+/// Devices that left stay ended. Only the known sessions remain, with their eleven devices and the
+/// lost ones.
 async fn look_back(process: &Process, guests: &[Done], mut line: Connection) {
     let lost: Vec<_> = guests.iter().flat_map(|guest| &guest.lost).collect();
     process
@@ -240,12 +241,14 @@ async fn look_back(process: &Process, guests: &[Done], mut line: Connection) {
 fn restarted(process: Process, database: &Path, address: &str) -> Process {
     process.kill();
     let process = Process::listening(database, address, &[]);
-    // Not before: to open it would do what the server has to do by itself after a kill.
+    // This check comes after the start. Opening the database earlier would do the recovery that the
+    // server must do by itself after a kill.
     assert_integrity(database);
     process
 }
 
-/// The QUITs of guests, as a witness received them: one for each session that ended, and none else.
+/// The QUITs of guests as a witness received them. Asserts that there is exactly one for each
+/// session that ended.
 fn quits(guests: &[Done], witness: &Reading) -> Vec<Happened> {
     let (mut due, mut seen) = (
         HashMap::<&str, Vec<&str>>::new(),

@@ -1,5 +1,5 @@
-//! People who write and read: whoever gets no answer asks again, writers with the same label,
-//! readers from where they were.
+//! Users who write and read. A user who gets no answer asks again: a writer with the same label, a
+//! reader from its last position.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::support::{Device, JsonAnswer, Stream};
 
-/// A device of somebody's that outlives the server.
+/// A device that outlives the server's restarts.
 pub struct User {
     pub nick: String,
     pub client: i64,
     pub device: Device,
-    /// Its queue begins after this event.
+    /// The event after which the device's queue begins.
     start: i64,
     line: Connection,
 }
@@ -38,7 +38,7 @@ impl User {
         }
     }
 
-    /// Asks until there is an answer, which is to be yes.
+    /// Sends a request until it gets an answer. Asserts that the answer is a success.
     pub async fn ask(&mut self, request: impl Fn(&Device) -> RequestBuilder) -> Value {
         let answer = self.line.ask(|| request(&self.device)).await;
         assert_eq!(answer.status, 200, "{}: {}", self.nick, answer.body);
@@ -84,8 +84,8 @@ impl User {
         (answer.clone(), happened.collect())
     }
 
-    /// Does one thing after the other until it is over, each until it is answered; what was
-    /// answered before a kill is answered the same after it.
+    /// Sends one command after another until the end, each until it is answered. After a kill,
+    /// repeats the command and asserts that the answer is the same.
     pub async fn write(mut self, what: &'static [(&str, &str)]) -> (Self, Vec<Happened>) {
         let mut all = Vec::<Happened>::new();
         for n in 0.. {
@@ -103,21 +103,21 @@ impl User {
                 let (again, _) = self.send(command, &params, &label).await;
                 assert_eq!(again, answer, "{} repeated {label}", self.nick);
             }
-            // Whoever comes and goes is gone at the end.
+            // The list is finished first, so that a user who joins a channel has left it at the
+            // end.
             if self.line.is_over() && (n + 1) % what.len() == 0 {
                 break;
             }
         }
         assert!(
             all.is_sorted_by(|one, next| one.id < next.id),
-            "{}'s ids do not rise",
+            "{}'s ids do not increase",
             self.nick
         );
         (self, all)
     }
 
-    /// Reads by polls that are held, each from where the one before ended, until something has
-    /// come.
+    /// Reads by held polls, each from the end of the one before, until the last message has come.
     pub async fn poll(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
         let (mut after, mut reading) = (self.start, self.reading());
         while !reading.messages.iter().any(&is_last) {
@@ -135,7 +135,8 @@ impl User {
         reading
     }
 
-    /// Reads by a stream, and by another from where it broke, until something has come.
+    /// Reads by a stream until the last message has come. When the stream breaks, another one
+    /// continues from there.
     pub async fn follow(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
         let (mut after, mut reading) = (self.start, self.reading());
         loop {

@@ -1,5 +1,5 @@
-//! Guests, who make sessions, log in further devices, and leave with each again. What got no answer
-//! was done or was not: they find out which, and there is nothing in between.
+//! Guests create sessions, log in more devices, and leave with each of them. A request without an
+//! answer took effect either wholly or not at all, and the guest finds out which.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
@@ -19,19 +19,20 @@ pub struct Visitor {
     done: Done,
 }
 
-/// What a guest did.
+/// The record of what a guest did.
 #[derive(Default)]
 pub struct Done {
     pub happened: Vec<Happened>,
     pub readings: Vec<Reading>,
-    /// The QUITs that others are to see, in order: the nick and the reason.
+    /// The QUITs that others must see, in order: the nick and the reason.
     pub quits: Vec<(String, &'static str)>,
     pub logins: usize,
-    /// Devices that have left, and the reason they are given for ever.
+    /// The devices that left, and the reason that each gets for every later request.
     pub left: Vec<(Device, &'static str)>,
-    /// Sessions whose cookie was lost with the answer: they live on, and keep their nick.
+    /// The nicks of sessions whose cookie was lost with the answer. They stay live and keep their
+    /// nick.
     pub lost: Vec<String>,
-    /// How much was found to be done that nobody had answered.
+    /// The number of requests that took effect although their answer was lost.
     pub unanswered: usize,
 }
 
@@ -45,7 +46,7 @@ impl Visitor {
         }
     }
 
-    /// Comes and goes until it is over; it has always left at the end.
+    /// Visits again and again until the end. Every session of the guest has left by then.
     pub async fn visit(mut self) -> Done {
         loop {
             self.come_and_go().await;
@@ -60,8 +61,8 @@ impl Visitor {
         self.done
             .happened
             .extend(laptop.send("JOIN", &["#all"], "join").await.1);
-        // Hashing takes so much of the time that else hardly anybody would be entering or leaving
-        // at a kill.
+        // Most visits have no second device. Hashing a password takes so long that otherwise few
+        // guests would be entering or leaving at a kill.
         if rand::random_ratio(1, 3) {
             self.come_and_go_with_a_phone(&mut laptop).await;
         }
@@ -96,8 +97,8 @@ impl Visitor {
         assert_eq!(clients(laptop).await, [laptop.client]);
     }
 
-    /// Makes a session. The nick must be free, unless it is held by a session of one's own whose
-    /// cookie is lost.
+    /// Creates a session. The nick must be free, unless an earlier session of the same guest holds
+    /// it and its cookie is lost.
     async fn enter(&mut self) -> Device {
         let mut lost = false;
         loop {
@@ -125,7 +126,8 @@ impl Visitor {
         }
     }
 
-    /// Logs in one more device. Those whose cookies are lost are seen, and removed, by the first.
+    /// Logs in one more device. The first device sees and removes the devices whose cookies were
+    /// lost.
     async fn log_in(&mut self, laptop: &mut User) -> User {
         let mut lost = 0;
         let phone = loop {
@@ -165,7 +167,7 @@ impl Visitor {
         phone
     }
 
-    /// A device leaves, and is told so from then on.
+    /// Ends a device, and asserts that it gets the reason from then on.
     async fn leave(&mut self, who: &User, way: DeliveryMode, by: &User) {
         self.settle(|| way.request(who, by)).await;
         let (reason, _) = way.reason();
@@ -174,8 +176,8 @@ impl Visitor {
         self.done.left.push((who.device.clone(), reason));
     }
 
-    /// Asks for what can be done once, until it is done. If it is refused, it was done by one that
-    /// was not answered.
+    /// Sends a request that can take effect only once, until it has. A refusal after a lost answer
+    /// means that an earlier attempt took effect.
     async fn settle(&mut self, request: impl Fn() -> RequestBuilder) {
         let mut lost = false;
         loop {
@@ -212,7 +214,7 @@ async fn clients(person: &mut User) -> Vec<i64> {
         .collect()
 }
 
-/// How a device leaves.
+/// The ways to end a device.
 #[derive(Clone, Copy)]
 enum DeliveryMode {
     Quit,
@@ -235,7 +237,7 @@ impl DeliveryMode {
         ways[rand::random_range(0..4)]
     }
 
-    /// What is asked for, by itself or by another device.
+    /// The request that ends a device, sent by that device or by another one.
     fn request(self, who: &User, by: &User) -> RequestBuilder {
         match self {
             Self::Quit => who
@@ -251,7 +253,7 @@ impl DeliveryMode {
         }
     }
 
-    /// The reason, as its holder is told it and as others read it in the QUIT of a session.
+    /// The reason that the ended device gets, and the reason in the QUIT of its session.
     fn reason(self) -> (&'static str, &'static str) {
         match self {
             Self::Quit => ("quit", "quit"),

@@ -1,5 +1,5 @@
-//! A full disk: what ends, revokes, reads or lets somebody in goes on, everything else is refused,
-//! and all of it is well again when there is room.
+//! A full disk. Reads, logins, revocations and everything that ends something still work. All other
+//! commands are refused, and they work again when there is space.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ mod setup;
 const PASSWORD: &str = "correct horse battery";
 const DISK: u64 = 48 << 20;
 
-/// What there is to see, but for how devices are used.
+/// Everything that the devices can see, except the times and networks of their last use.
 async fn seen(devices: &[&Device]) -> Vec<Value> {
     let mut seen = Vec::new();
     for device in devices {
@@ -50,7 +50,7 @@ async fn assert_is_no_login(visitor: &Device) {
     );
 }
 
-/// The reason why a device's cookie works no more.
+/// The reason why a device's cookie no longer works.
 async fn end_of(device: &Device) -> Option<Value> {
     let problem = device.call(Method::GET, "/api/v1/session").await.err()?;
     assert_eq!(problem.code, "client_ended");
@@ -58,7 +58,7 @@ async fn end_of(device: &Device) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
+async fn a_full_disk_allows_reads_and_ends_and_refuses_additions() {
     let mut site = FullDiskServer::new(DISK);
     let process = site.start();
     let visitor = process.device();
@@ -121,12 +121,12 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     process.device().wait_for_metric("rejoin_disk_full 1").await;
     assert_eq!(site.told("the disk is full"), 1);
 
-    // Nothing is added.
+    // Commands that add something are refused.
     let before = seen(&[&alice, &bob, &carol]).await;
     assert_nothing_is_added(&bob).await;
     assert_eq!(seen(&[&alice, &bob, &carol]).await, before);
 
-    // Everything is read, and by a device that never was there, too.
+    // Every read works, also for a device that has never read before.
     assert_everything_is_read(&alice).await;
     assert_eq!(new.snapshot().await["cursor"], before[3]);
     assert_everything_is_read(&new).await;
@@ -149,7 +149,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     assert_eq!(socket.answer().await["label"], "1");
     drop(socket);
 
-    // Who knows the password comes in, who does not is told so, and an app gets its tokens.
+    // The correct password logs in, a wrong one is refused as usual, and an app gets its tokens.
     assert_is_no_login(&visitor).await;
     let laptop = visitor.login("alice", PASSWORD).await.unwrap();
     assert_eq!(laptop.snapshot().await["session"]["nick"], "alice");
@@ -162,7 +162,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let approved = PendingDevice::start(&terminal).await;
     allow(&alice, &approved.code).await;
 
-    // Everything ends.
+    // Every kind of end works.
     for (device, line) in [
         (&alice, "SILENCE -mallory"),
         (&alice, "AWAY"),
@@ -235,7 +235,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     let told = async |stream: &mut Stream| stream.message().await.unwrap();
     while told(&mut stream).await["command"] != "PART" {}
 
-    // What has ended has ended, also after a crash.
+    // The ends survive a crash.
     let ended = [
         (&tablet, "removed"),
         (&phone, "logged_out"),
@@ -279,7 +279,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
     assert_refused("a message", bob.try_send("PRIVMSG #room :hello").await);
     assert_everything_is_read(&alice).await;
 
-    // And everything is well again.
+    // Everything works again when there is space.
     site.disk.free();
     well(&process).await;
     process.device().wait_for_metric("rejoin_disk_full 0").await;
@@ -301,7 +301,7 @@ async fn on_a_full_disk_everything_ends_and_reads_and_nothing_is_added() {
         .await
         .unwrap();
     assert!(process.terminate().success());
-    // The refusal that there was no room to record is told at the end.
+    // The audit log had no space for the refusals. Their line is written at the end.
     let after = rejoin(&database, &["audit", "--json", "--limit", "1000"])
         .await
         .unwrap();

@@ -1,4 +1,4 @@
-//! A server that starts on a full disk, and what makes room again.
+//! A server that starts on a full disk, and the ends that free space.
 
 use super::*;
 
@@ -14,7 +14,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     let before = seen(&[&alice]).await;
     assert!(process.terminate().success());
     site.assert_one_file();
-    // What the write-ahead log took is taken, too.
+    // The test also fills the space that the write-ahead log freed when the server stopped.
     site.disk.fill();
 
     let process = site.start();
@@ -31,7 +31,7 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     phone.snapshot().await;
     assert_refused("a message", alice.try_send("PRIVMSG #room :hello").await);
     assert_done("a logout", phone.call(Method::POST, "/api/v1/logout").await);
-    // The clock's own work is done, too.
+    // The maintenance works, too.
     assert!(process.terminate().success());
     site.assert_one_file();
     assert_integrity(&site.database());
@@ -46,9 +46,9 @@ async fn a_server_stops_and_starts_on_a_full_disk() {
     alice.send("PRIVMSG #room :hello").await;
 }
 
-/// Nobody but the chat fills the disk, and nobody but the chat can make room.
+/// Only the chat itself has filled this disk, so only the chat can free space.
 #[tokio::test]
-async fn what_ends_makes_room_for_others() {
+async fn ended_sessions_free_space_for_others() {
     let mut site = FullDiskServer::new(96 << 20);
     let process = site.start();
     let (alice, mallory) = (
@@ -82,7 +82,7 @@ async fn what_ends_makes_room_for_others() {
 }
 
 #[tokio::test]
-async fn a_new_database_on_a_disk_without_room_for_a_reserve_says_so() {
+async fn a_new_database_without_space_for_its_reserve_is_logged() {
     let mut site = FullDiskServer::new(RESERVE);
     let process = site.start();
     assert_eq!(site.told("the disk has no room for the reserve"), 1);

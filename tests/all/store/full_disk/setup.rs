@@ -1,4 +1,4 @@
-//! A server on a small disk, and what works there.
+//! A server on a small disk, and the assertions about what works there.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Device, Problem, Process, SmallDisk, until};
 
-/// Bytes of a whole reserve.
+/// The size of a whole reserve, in bytes.
 pub const RESERVE: u64 = 16 << 20;
 
 /// A server on a small disk.
@@ -43,12 +43,12 @@ impl FullDiskServer {
         })
     }
 
-    /// Of the last start.
+    /// The log file of the last start.
     fn log(&self) -> PathBuf {
         self.tools.path().join(format!("log{}", self.starts))
     }
 
-    /// How often the log says so.
+    /// How many times the log contains `what`.
     pub fn told(&self, what: &str) -> usize {
         std::fs::read_to_string(self.log())
             .unwrap()
@@ -64,8 +64,7 @@ impl FullDiskServer {
             .len()
     }
 
-    /// Something else takes all the room there is, and somebody speaks until there is none for a
-    /// word more.
+    /// Fills the disk with a file, and then with messages until the server refuses the next one.
     pub async fn fill(&self, speaker: &Device, channel: &str) {
         self.disk.fill();
         let line = format!("PRIVMSG {channel} :{}", "x".repeat(4000));
@@ -111,7 +110,7 @@ pub async fn health(process: &Process) -> Result<Value, Problem> {
     process.device().call(Method::GET, "/healthz").await
 }
 
-/// Waits until the server has noticed that there is room again.
+/// Waits until the server has noticed that there is space again.
 pub async fn well(process: &Process) {
     until("it to be well again", async || {
         health(process).await.is_ok()
@@ -119,7 +118,7 @@ pub async fn well(process: &Process) {
     .await;
 }
 
-/// What adds something to a session, or to the server.
+/// Asserts that every command that adds something to a session or to the server is refused.
 pub async fn assert_nothing_is_added(somebody: &Device) {
     let bob = somebody;
     for line in [
@@ -150,11 +149,12 @@ pub async fn assert_nothing_is_added(somebody: &Device) {
             .await
             .map(|_| Value::Null),
     );
-    // NOTICE never returns an error of the chat's, and this is one of the server's.
+    // A NOTICE never returns an error of the chat. This error is one of the server, so it is
+    // returned.
     assert_refused("a notice", bob.try_send("NOTICE #room :hello").await);
 }
 
-/// What only reads.
+/// Asserts that every command that only reads works.
 pub async fn assert_everything_is_read(device: &Device) {
     for path in [
         "/api/v1/session",
