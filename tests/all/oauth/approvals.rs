@@ -208,7 +208,7 @@ async fn a_socket_takes_no_commands_once_its_token_has_expired() {
             break message;
         }
     };
-    assert_eq!(params(&heard)[1], "still received");
+    assert_eq!(params(&heard)[1], "still heard");
 }
 
 #[tokio::test]
