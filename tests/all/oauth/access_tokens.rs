@@ -1,4 +1,4 @@
-//! Access tokens: who gets one, what it allows, and that nothing else passes for one.
+//! Access tokens: how an app gets one, what it allows, and that no other secret works as one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{App, TestServer, until};
 mod malformed_requests;
 mod validity;
 
-/// Every scope, in the order in which they are written.
+/// Every scope, in the order in which answers list them.
 pub const SCOPES: [&str; 5] = [
     "chat:read",
     "chat:write",
@@ -29,7 +29,7 @@ fn header_of(response: &Response, name: header::HeaderName) -> String {
 }
 
 #[tokio::test]
-async fn every_call_asks_for_its_scope() {
+async fn every_endpoint_requires_its_scope() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -84,7 +84,7 @@ async fn every_call_asks_for_its_scope() {
 }
 
 #[tokio::test]
-async fn every_command_asks_for_its_scope() {
+async fn every_command_requires_its_scope() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key(&SCOPES.join(" ")).await;
@@ -122,7 +122,7 @@ async fn every_command_asks_for_its_scope() {
 }
 
 #[tokio::test]
-async fn a_token_is_as_wide_as_asked_for_and_never_wider_than_its_app() {
+async fn a_token_has_the_requested_scope_and_never_more_than_its_app() {
     let server = TestServer::start().await;
     let key = server
         .create_session("alice")

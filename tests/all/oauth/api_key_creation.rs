@@ -1,5 +1,4 @@
-//! By whom keys are made: what it takes to hand out one that manages the session, and with what a
-//! key ends.
+//! Creating API keys: what a key with `session:manage` requires, and what ends a key.
 
 use std::time::Duration;
 
@@ -27,9 +26,10 @@ fn refused<T>(status: u16, code: &str) -> Result<T, (u16, String)> {
     Err((status, code.into()))
 }
 
-/// A moment with somebody's cookie, or with a bot's token, is not enough for what outlasts both.
+/// A short use of a stolen cookie or of a bot's token is not enough to create a key that outlives
+/// both.
 #[tokio::test]
-async fn a_key_that_manages_the_session_takes_its_password() {
+async fn a_key_with_session_manage_requires_the_password() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let first = make(&alice, "session:manage chat:read", None)
@@ -62,7 +62,7 @@ async fn a_key_that_manages_the_session_takes_its_password() {
     }
     assert_not_on_disk(&server.database(), "horse battery");
     assert_not_on_disk(&server.database(), "not this one");
-    // A new secret of one that is there already is as good as a new key, but to its own bot.
+    // A new secret of an existing key is worth as much as a new key, except to the key's own bot.
     let path = format!("/api/v1/keys/{}/rotate", first.client_id);
     let rotate = async |by: &Device, password: Option<&str>| {
         let mut body = json!({"overlap": 3600});
@@ -100,7 +100,7 @@ async fn a_key_that_manages_the_session_takes_its_password() {
     let harmless = make(&alice, "chat:read", None).await.unwrap();
     let path = format!("/api/v1/keys/{}/rotate", harmless.client_id);
     alice.post(&path, json!({"overlap": 0})).await.unwrap();
-    // A secret that a grant gets outlasts the grant, whatever the key may do.
+    // A secret that is created through a grant outlives the grant, whatever the key may do.
     let by_grant = other
         .post(&path, json!({"overlap": 0}))
         .await
@@ -118,7 +118,7 @@ async fn a_key_that_manages_the_session_takes_its_password() {
 }
 
 #[tokio::test]
-async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
+async fn wrong_passwords_for_a_key_count_as_guesses_at_the_sessions_password() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send(&format!("PASS :{PASSWORD}")).await;
@@ -127,7 +127,7 @@ async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
         != refused::<()>(429, "throttled").err()
     {
         guesses += 1;
-        assert!(guesses <= 20, "nobody stops it");
+        assert!(guesses <= 20, "guesses are not limited");
     }
     assert_eq!(
         status_and_code(
@@ -144,7 +144,7 @@ async fn wrong_passwords_for_a_key_are_guesses_at_the_sessions() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_made_through_a_grant_ends_with_it() {
+async fn a_key_that_was_created_through_a_grant_ends_with_it() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let wiki = server
@@ -162,7 +162,7 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
         make(&user, "chat:read", None).await.unwrap(),
         make(&alice, "chat:read", None).await.unwrap(),
     );
-    // And so does one that was made with that.
+    // A key that was created with that key ends too.
     let managing = make(&user, "session:manage chat:read", None).await.unwrap();
     let below = make(&managing.token("").await, "chat:read", None)
         .await
@@ -193,9 +193,9 @@ async fn a_key_that_was_made_through_a_grant_ends_with_it() {
     assert_integrity(&server.database());
 }
 
-/// Its bot's grant is a grant, too: QUIT ends it, and with it the keys that were made with it.
+/// A bot's grant is a grant, too: QUIT ends it, and with it the keys that were created through it.
 #[tokio::test]
-async fn a_key_that_was_made_with_another_ends_with_that() {
+async fn a_key_that_was_created_by_another_ends_with_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let managing = make(&alice, "session:manage chat:read", None)
@@ -217,7 +217,7 @@ async fn a_key_that_was_made_with_another_ends_with_that() {
         assert!(bot.token_is_invalid().await, "{end}");
         assert_eq!(made.try_token("").await.0, 401, "{end}");
     }
-    // One that expires takes with it what was made with it, however long that was to live.
+    // When a key expires, the keys created with it end too, however long they were to live.
     let brief = alice
         .create_key_with(
             json!({"name": "bot", "scope": "session:manage chat:read", "expires_in": 60}),
@@ -231,9 +231,9 @@ async fn a_key_that_was_made_with_another_ends_with_that() {
     assert_integrity(&server.database());
 }
 
-/// The app's client is the last device: the session ends once, with all that hangs on it.
+/// The app's client is the last device. The session ends once, with everything that depends on it.
 #[tokio::test]
-async fn the_last_device_is_an_app_that_made_keys() {
+async fn the_last_device_is_an_app_that_created_keys() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let wiki = server

@@ -1,5 +1,5 @@
-//! What the devices of a session are told of API keys and apps, and what is left in place when a
-//! thief is put out.
+//! Notices about API keys and apps to the devices of a session, and access that remains after a
+//! stolen device is removed.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{Device, FLAGS, JsonAnswer, TestServer, params, status_and_c
 
 const PASSWORD: &str = "correct horse battery";
 
-/// What the server told a device since it last looked.
+/// The notices to a device since the last call.
 async fn told(device: &Device) -> Vec<String> {
     let notices = device.drain().await;
     let notices = notices
@@ -20,7 +20,7 @@ async fn told(device: &Device) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_key_and_every_app_is_told_of_on_every_device() {
+async fn every_new_key_and_app_is_reported_to_every_device() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -72,7 +72,7 @@ async fn every_key_and_every_app_is_told_of_on_every_device() {
 }
 
 #[tokio::test]
-async fn a_renamed_key_is_called_so_wherever_it_shows() {
+async fn a_renamed_key_has_its_new_name_everywhere() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read chat:write").await;
@@ -127,10 +127,10 @@ async fn a_renamed_key_is_called_so_wherever_it_shows() {
     );
 }
 
-/// A change of password and the removal of all others say what goes on to work, and one call ends
-/// all keys.
+/// Changing the password and removing all other clients both list the access that remains. One call
+/// ends all keys.
 #[tokio::test]
-async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
+async fn access_that_a_thief_may_have_left_is_listed_and_can_be_ended() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let note = |answer: Value| {
@@ -150,7 +150,7 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     assert_eq!(
         note(change("another password", PASSWORD).await.unwrap()),
         ["PASS PASSWORD_SET"],
-        "there is nothing"
+        "no access remains"
     );
     let keys = [
         alice.create_key("chat:read").await,
@@ -171,7 +171,7 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
         left.len() == 1 && left[0].contains("2 API keys") && left[0].contains("1 app "),
         "{left:?}"
     );
-    // Where nobody leaves, nothing is written: nothing limits how often one asks for it.
+    // If no client is removed, nothing is written, because these requests have no rate limit.
     for _ in 0..3 {
         alice.drain().await;
         alice.delete("/api/v1/clients").await.unwrap();
@@ -196,5 +196,9 @@ async fn what_a_thief_may_have_left_is_named_and_can_be_ended() {
     server.login("alice", PASSWORD).await;
     alice.drain().await;
     alice.delete("/api/v1/clients").await.unwrap();
-    assert_eq!(told(&alice).await, Vec::<String>::new(), "nothing is left");
+    assert_eq!(
+        told(&alice).await,
+        Vec::<String>::new(),
+        "no access remains"
+    );
 }

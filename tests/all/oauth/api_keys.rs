@@ -1,4 +1,4 @@
-//! API keys: made, rotated, ended.
+//! API keys: created, rotated, ended.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ mod limits;
 const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
-async fn a_key_shows_its_secret_once_and_the_database_never() {
+async fn a_key_shows_its_secret_once_and_the_database_never_holds_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let made = alice
@@ -59,7 +59,7 @@ async fn a_key_shows_its_secret_once_and_the_database_never() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_found() {
+async fn a_revoked_key_ends_at_once_with_all_its_tokens_and_its_users_can_be_found() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read").await;
@@ -114,7 +114,7 @@ async fn a_revoked_key_is_dead_at_once_with_all_it_issued_and_its_users_can_be_f
     let listed = alice.keys().await.remove(0);
     assert_eq!(
         listed["tried"], 3,
-        "whoever knows only the client_id is none of its users"
+        "a request with the client_id alone does not count as use"
     );
     assert!(listed["tried_at"].as_str() > listed["ended_at"].as_str());
     let again = alice
@@ -161,10 +161,10 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
         .iter()
         .map(|secret| secret["tried"].as_i64().unwrap())
         .collect();
-    assert_eq!(tried, [1, 1, 0], "who still uses an old one can be found");
+    assert_eq!(tried, [1, 1, 0], "uses of an old secret are counted");
     assert!(
         secrets[0]["valid_until"].as_str() == secrets[1]["valid_until"].as_str(),
-        "no overlap makes another longer"
+        "a new overlap does not extend an earlier one"
     );
     for body in [
         json!({}),
@@ -188,7 +188,7 @@ async fn a_rotated_keys_old_secret_works_until_the_overlap_is_over() {
 }
 
 #[tokio::test]
-async fn a_key_ends_when_its_time_is_over_and_no_token_of_it_lives_longer() {
+async fn a_key_ends_when_it_expires_and_no_token_of_it_lives_longer() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice

@@ -1,12 +1,12 @@
-//! Bad input on the way to a code: what is not known to be right is told to the person, the rest to
-//! the app, and none of it leaves a trace.
+//! Bad input on the way to a code. Until the app and the redirect URI are proven, errors are shown
+//! to the user. Later errors go to the app. None of them leaves a trace.
 
 use reqwest::{Method, header};
 
 use crate::support::{CONSENT, FLAGS, REDIRECT, TestServer, with_param};
 
 #[tokio::test]
-async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
+async fn until_app_and_redirect_uri_are_right_the_browser_is_not_redirected() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -121,7 +121,7 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
             );
         }
     }
-    // On loopback an app listens where it can.
+    // On loopback an app may listen on any port.
     let loopback = with_param(&asking, "redirect_uri", Some("http://127.0.0.1:49152/done"));
     alice
         .approve(&loopback, &[])
@@ -142,7 +142,7 @@ async fn until_app_and_redirect_are_right_nobody_is_sent_anywhere() {
 }
 
 #[tokio::test]
-async fn what_else_is_wrong_is_told_to_the_app() {
+async fn every_other_error_is_reported_to_the_app() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -179,7 +179,7 @@ async fn what_else_is_wrong_is_told_to_the_app() {
         ("prompt", Some("none consent"), "invalid_request"),
     ] {
         let asking = with_param(&asking, name, value);
-        // With a session, without one, and where the page is made to say yes.
+        // With a session, without one, and with a form posted to the decision.
         for landing in [
             alice.open_authorization(&asking).await,
             server.device().open_authorization(&asking).await,
@@ -226,8 +226,8 @@ async fn what_else_is_wrong_is_told_to_the_app() {
         (server.rows("authorization_code"), server.rows("audit")),
         (0, lines)
     );
-    // Left out, the scope is all that it may be; what nobody knows does not matter, and nor does an
-    // absent state.
+    // A missing scope means all of the app's scopes. Unknown parameters and a missing state do not
+    // matter.
     let plain = with_param(
         &with_param(&with_param(&asking, "scope", None), "nonce", Some("x")),
         "state",
@@ -242,7 +242,7 @@ async fn what_else_is_wrong_is_told_to_the_app() {
 }
 
 #[tokio::test]
-async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
+async fn session_manage_must_be_requested_by_name_and_cannot_be_confined() {
     let server = TestServer::start().await;
     let flags = [
         &FLAGS[..],
@@ -274,7 +274,7 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
         &[("where", "here")],
         &[("where", "chosen"), ("where", "x")],
         &[("where", "chosen")],
-        // Somebody who ticks channels does not mean all of them.
+        // A user who ticks channels does not mean all channels.
         &[("where", "everywhere"), ("res", "#rust")],
         &[("res", "#rust")],
     ] {
@@ -296,7 +296,7 @@ async fn managing_the_session_is_asked_for_by_name_and_is_not_confined() {
 }
 
 #[tokio::test]
-async fn nobody_else_makes_a_browser_say_yes() {
+async fn another_site_cannot_make_a_browser_consent() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -323,7 +323,7 @@ async fn nobody_else_makes_a_browser_say_yes() {
             "{name}: {value}"
         );
     }
-    // As a query, as JSON, and by a token instead of a cookie.
+    // As a query, as JSON, and with a token instead of a cookie.
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(&form)
         .finish();
@@ -365,7 +365,7 @@ async fn nobody_else_makes_a_browser_say_yes() {
 }
 
 #[tokio::test]
-async fn codes_are_not_made_without_end() {
+async fn codes_are_limited() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -392,6 +392,6 @@ async fn codes_are_not_made_without_end() {
             .await
             .error(),
         "consent_required",
-        "others are not held up"
+        "other sessions are not limited"
     );
 }

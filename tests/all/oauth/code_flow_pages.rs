@@ -1,5 +1,5 @@
-//! The pages on the way of signing in, as apps of other origins need them: opened in a window of
-//! the app's, asked for by a form, and left by redirects that go on.
+//! The pages of signing in work for apps of other origins: in a window that the app opened,
+//! requested by a form, and left by redirects.
 
 use reqwest::{Method, header};
 
@@ -10,7 +10,7 @@ use crate::support::{
 const KIND: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
-async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
+async fn no_page_of_signing_in_sets_an_opener_policy_or_a_form_action() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -41,12 +41,12 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
             landing.policy
         );
     }
-    // A redirect on the way would part them as well.
+    // A redirect between them must not set an opener policy either.
     let sent = server.device().open_authorization(&asking).await;
     assert_eq!((sent.status, sent.opener), (303, None));
     let decided = alice.approve(&asking, &[]).await;
     assert_eq!((decided.status, decided.opener), (303, None));
-    // The chat itself stays by itself.
+    // The chat itself has an opener policy.
     for path in ["/", "/?nick=alice", "/api/v1/session", "/openapi.json"] {
         let landing = alice.open_page(path).await;
         assert_eq!(landing.opener.as_deref(), Some("same-origin"), "{path}");
@@ -60,7 +60,7 @@ async fn no_page_of_them_parts_from_its_opener_or_holds_a_form_to_us() {
 }
 
 #[tokio::test]
-async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
+async fn a_form_from_another_site_to_authorize_is_redirected_to_get() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -99,8 +99,8 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
             .open_page(response.headers()[header::LOCATION].to_str().unwrap())
             .await;
         assert!(page.status == 200 && page.page.contains("wiki"), "{page:?}");
-        // It is sent on whatever is in it: the GET says what is wrong. Only one that is too long
-        // for that is refused here.
+        // It is redirected whatever it contains, and the GET reports the error. Only a request that
+        // is too long for a redirect is refused here.
         assert_eq!(
             post(&vec![]).send().await.unwrap().headers()[header::LOCATION],
             "/auth/authorize?"
@@ -112,7 +112,7 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
             .header(head.0, head.1)
             .json(&app.client_id);
         assert_eq!(json.send().await.unwrap().status(), 400);
-        // The decision is another matter.
+        // The decision must not come from another site.
         let decision = alice
             .request(Method::POST, CONSENT)
             .header(head.0, head.1)
@@ -129,7 +129,7 @@ async fn what_another_site_posts_to_authorize_is_asked_for_anew_by_get() {
 }
 
 #[tokio::test]
-async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
+async fn a_post_from_our_own_page_or_a_program_is_answered_like_a_get() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -154,7 +154,7 @@ async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
     };
     let (status, _, page) = post(&alice, &asking).await;
     assert!(status == 200 && page.contains("Let wiki in?"), "{page}");
-    // What would be the page's answer is none here.
+    // A decision that is posted to the authorization endpoint does not count.
     let (status, _, page) = post(
         &alice,
         &[asking.clone(), vec![("decision".into(), "allow".into())]].concat(),
@@ -168,7 +168,7 @@ async fn a_request_of_our_own_or_of_a_program_is_answered_by_post_as_by_get() {
             && to
                 .unwrap()
                 .starts_with("/login?next=%2Fauth%2Fauthorize%3F"),
-        "one who is not signed in"
+        "a browser without a session"
     );
     let (status, _, page) = post(
         &alice,

@@ -1,5 +1,5 @@
-//! The OAuth endpoints that never look at cookies, for pages of other origins: what browsers ask
-//! before, and what they may read.
+//! The OAuth endpoints that ignore cookies, called by pages of other origins: preflight requests,
+//! and which answers those pages may read.
 
 use reqwest::{Method, Response, header};
 use serde_json::Value;
@@ -15,7 +15,7 @@ const OPEN: [(&str, &str); 5] = [
     ("/.well-known/oauth-authorization-server", "GET, HEAD"),
 ];
 
-/// What a browser asks before a page of another origin may call.
+/// The preflight request that a browser sends before a page of another origin calls.
 async fn preflight(device: &Device, path: &str, method: &str) -> Response {
     let request = device
         .request(Method::OPTIONS, path)
@@ -42,7 +42,7 @@ fn header_of<'r>(response: &'r Response, name: &str) -> &'r str {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhere_else() {
+async fn a_preflight_is_answered_only_where_pages_of_other_origins_may_call() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     for (path, methods) in OPEN {
@@ -111,7 +111,7 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
             "{path}"
         );
     }
-    // Without a question there is nothing to answer.
+    // A request without both headers is not a preflight.
     for (name, value) in [
         ("origin", OTHER_ADDRESS),
         ("access-control-request-method", "POST"),
@@ -131,8 +131,7 @@ async fn a_preflight_is_answered_where_pages_of_other_origins_may_call_and_nowhe
 }
 
 #[tokio::test]
-async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_cookies_count_for_nothing()
- {
+async fn a_page_of_another_origin_may_read_every_answer_and_cookies_do_not_count() {
     let server = TestServer::start().await;
     let (alice, app) = (
         server.create_session("alice").await,
@@ -142,7 +141,7 @@ async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_coo
     );
     let tokens = app.sign_in(&alice, "identity chat:read").await;
     let token = tokens["access_token"].as_str().unwrap();
-    // The page is one that alice has open, so that her browser may even send her cookie.
+    // Alice has the page open, so her browser may even send her cookie.
     let call = |method: Method, path: &str| {
         let request = alice
             .request(method, path)
@@ -224,7 +223,7 @@ async fn whatever_the_answer_is_a_page_of_another_origin_may_read_it_and_its_coo
 }
 
 #[tokio::test]
-async fn who_it_is_is_told_by_post_as_by_get_and_the_token_may_be_in_the_form() {
+async fn userinfo_answers_post_like_get_and_accepts_the_token_in_the_form() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let bot = alice.create_key("identity").await.token("").await;

@@ -1,5 +1,4 @@
-//! What it takes to ask about tokens: an app's credentials, or an access token that the app has for
-//! itself.
+//! Introspection requires the app's credentials or an access token of the app's own.
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
@@ -9,7 +8,7 @@ use crate::support::{App, Device, FLAGS, TestServer, rejoin};
 const INTROSPECT: &str = "/auth/introspect";
 const EVENTS: &str = "/auth/grants/events";
 
-/// Asks about a token by the caller's own, with further fields of the form.
+/// Introspects a token with the caller's own token, and with further fields in the form.
 async fn ask(by: &Device, of: &Device, more: &[(&str, &str)]) -> (u16, Value) {
     let form = [&[("token", of.token.as_deref().unwrap())], more].concat();
     let response = by
@@ -21,7 +20,7 @@ async fn ask(by: &Device, of: &Device, more: &[(&str, &str)]) -> (u16, Value) {
     (response.status().as_u16(), response.json().await.unwrap())
 }
 
-/// The schemes that a refusal offers, and what the first says is wrong.
+/// The schemes that a refusal offers, and the error that the first one names.
 fn offered(response: &Response) -> Vec<String> {
     assert_eq!(response.status(), 401);
     let lines = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
@@ -64,10 +63,10 @@ async fn an_apps_own_access_token_is_enough() {
     assert_eq!(
         ask(&of_other, &user, &[]).await,
         (200, json!({"active": false})),
-        "it is nothing to that app"
+        "it is unknown to that app"
     );
     assert_eq!(ask(&own, &own, &[]).await.1["client_id"], app.client_id);
-    // By one method and no other.
+    // Credentials may be sent by one method only.
     assert_eq!(
         ask(&own, &user, &[("client_id", &other.client_id)]).await.1["error"],
         "invalid_request"
@@ -103,7 +102,7 @@ async fn an_apps_own_access_token_is_enough() {
 }
 
 #[tokio::test]
-async fn what_a_session_gave_proves_nothing_of_the_app() {
+async fn a_users_token_does_not_prove_the_app() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server
@@ -142,9 +141,9 @@ async fn what_a_session_gave_proves_nothing_of_the_app() {
     }
 }
 
-/// A caller that presents nothing that works is told of both ways.
+/// A caller without a valid credential is told of both schemes.
 #[tokio::test]
-async fn a_401_offers_every_way_there_is() {
+async fn a_401_offers_every_scheme() {
     let server = TestServer::start().await;
     let both = [
         "Basic realm=\"rejoin\", charset=\"UTF-8\"",
@@ -175,14 +174,13 @@ async fn a_401_offers_every_way_there_is() {
         offered(&unknown),
         ["Bearer error=\"invalid_token\"", both[0]]
     );
-    // Where there is one way, it is the only one.
+    // Where only one scheme is possible, only that one is offered.
     let form = [("grant_type", "client_credentials"), ("client_id", "app_x")];
     let token = visitor.request(Method::POST, "/auth/token").form(&form);
     assert_eq!(offered(&token.send().await.unwrap()), both[..1]);
 }
 
-/// Tokens are made up as easily as names, so they count like those; one that works is never kept
-/// waiting.
+/// Made-up tokens count like made-up app names. A valid token is never delayed.
 #[tokio::test]
 async fn made_up_tokens_count_by_network() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
@@ -220,6 +218,6 @@ async fn made_up_tokens_count_by_network() {
     assert_eq!(
         app.introspect(&own).await["active"],
         true,
-        "other networks are their own"
+        "other networks are not limited"
     );
 }

@@ -1,4 +1,4 @@
-//! Apps, API keys, grants and tokens: OAuth and what belongs to it.
+//! Apps, API keys, grants and tokens.
 
 mod access_tokens;
 mod acting_for;

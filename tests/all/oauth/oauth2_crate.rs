@@ -1,5 +1,5 @@
-//! Every flow by the `oauth2` crate, whose authors have never heard of Rejoin. (The code flow is in
-//! `consent_page.rs`, with a browser.)
+//! Every flow with the `oauth2` crate, an independent client. The code flow is in
+//! `consent_page.rs`, with a browser.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +19,7 @@ fn scope(text: &str) -> Scope {
 }
 
 #[tokio::test]
-async fn a_key_gets_a_token_by_either_way_of_showing_its_secret() {
+async fn a_key_gets_a_token_with_its_secret_in_basic_or_in_the_form() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read chat:write").await;
@@ -49,7 +49,7 @@ async fn a_key_gets_a_token_by_either_way_of_showing_its_secret() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
+async fn a_refresh_token_rotates_and_its_tokens_are_introspected_and_revoked() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server.app("wiki", &FLAGS).await;
@@ -111,7 +111,7 @@ async fn a_refresh_token_rotates_and_its_tokens_are_told_of_and_revoked() {
 }
 
 #[tokio::test]
-async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
+async fn a_device_waits_as_told_and_gets_tokens() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server.app("terminal", &["--public", "--device"]).await;
@@ -131,7 +131,7 @@ async fn a_device_waits_as_it_is_told_to_and_is_let_in() {
             .secret()
             .contains(asked.user_code().secret())
     );
-    // Time passes as the crate waits; the third time somebody has typed the code.
+    // The clock advances while the crate waits. Before the third poll the user has typed the code.
     let waits = AtomicUsize::new(0);
     let wait = |time| {
         server.advance(time);

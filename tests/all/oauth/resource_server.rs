@@ -1,4 +1,4 @@
-//! A resource server that caches what it was told of tokens, and follows the ends of grants.
+//! A resource server that caches introspection answers and follows the ends of grants.
 
 mod follower;
 mod streams;
@@ -16,7 +16,7 @@ use crate::support::{
 
 const NOW: i64 = 1_795_000_000;
 
-/// A resource server that is connected, and its app.
+/// A connected resource server and its app.
 async fn connected(server: &TestServer) -> ResourceServer {
     let resource_server = ResourceServer::new(
         server
@@ -28,7 +28,8 @@ async fn connected(server: &TestServer) -> ResourceServer {
     resource_server
 }
 
-/// A token that was asked about once is known, until its end is told; from then on it is refused.
+/// Checks that a known token is accepted from the cache until its end is reported, and refused from
+/// then on.
 async fn is_refused_once_told(
     server: &ResourceServer,
     of: &Device,
@@ -64,7 +65,7 @@ async fn is_refused_once_told(
 }
 
 #[tokio::test]
-async fn whatever_ends_a_grant_is_known_within_one_event() {
+async fn every_end_of_a_grant_is_known_within_one_event() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -163,9 +164,9 @@ async fn whatever_ends_a_grant_is_known_within_one_event() {
     assert_integrity(&server.database());
 }
 
-/// Whatever comes first: the answer to what it asks, or the end of what it asks about.
+/// Either the introspection answer or the report of the end may arrive first.
 #[tokio::test]
-async fn what_ends_while_it_is_asked_about_is_not_kept() {
+async fn a_token_that_ends_during_its_introspection_is_not_cached() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let cache = connected(&server).await;
@@ -184,9 +185,9 @@ async fn what_ends_while_it_is_asked_about_is_not_kept() {
     assert_eq!(cache.known(), Some(0));
 }
 
-/// No event tells of what has been known from the beginning.
+/// No event reports the expiry, which introspection gave.
 #[tokio::test]
-async fn what_is_cached_is_good_until_it_expires() {
+async fn a_cached_token_is_accepted_until_it_expires() {
     let server = TestServer::start().await;
     let bot = server
         .create_session("alice")
@@ -204,10 +205,10 @@ async fn what_is_cached_is_good_until_it_expires() {
     assert_eq!(cache.told(), [], "the grant goes on");
 }
 
-/// With the program itself, which is killed: the cache is dropped, and what happened meanwhile is
-/// told.
+/// Uses the program itself, which is killed. The cache is dropped, and the ends meanwhile are
+/// reported after reconnecting.
 #[tokio::test]
-async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
+async fn after_a_cut_it_introspects_again_and_after_resuming_it_misses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("rejoin.db");
     let process = Process::start(&database, &[]);
@@ -237,7 +238,7 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     };
     process.kill();
     cache.cut_off().await;
-    assert_eq!(cache.known(), None, "it trusts nothing that it knew");
+    assert_eq!(cache.known(), None, "it trusts nothing from before");
 
     let process = Process::listening(&database, &address, &[]);
     assert_eq!(revoke(&other, &lost).await, 200, "while it is away");
@@ -247,10 +248,10 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
     assert_eq!(
         (cache.asked(), cache.known()),
         (asked + 2, None),
-        "it asks, and keeps nothing"
+        "it introspects again, and caches nothing"
     );
     cache.connect().await;
-    assert_eq!(cache.told().len(), 1, "and then it is told");
+    assert_eq!(cache.told().len(), 1, "and then the end is reported");
     assert_eq!(revoke(&key, &before).await, 200);
     until("the other end", async || cache.told().len() == 2).await;
     assert!(!cache.accepts(kept.token.as_deref().unwrap()).await);
@@ -259,7 +260,7 @@ async fn cut_off_it_asks_again_and_resumed_it_misses_nothing() {
 }
 
 #[tokio::test]
-async fn two_hundred_grants_that_end_at_once_are_told_in_order_once_each() {
+async fn two_hundred_grants_that_end_at_once_are_reported_in_order_once_each() {
     let server = TestServer::with(&["--login-limit", "off"]).await;
     let alice = server.create_session("alice").await;
     let (app, api) = (

@@ -1,9 +1,9 @@
-//! What ends a pair of tokens, and what it never allows.
+//! What ends a pair of tokens, and requests that a pair never allows.
 
 use super::*;
 
 #[tokio::test]
-async fn what_ends_either_token_ends_the_pair() {
+async fn the_end_of_either_token_ends_the_pair() {
     let server = TestServer::start().await;
     let (alice, app, own, user) = acting(&server).await;
     let bob = server.create_session("bob").await;
@@ -25,8 +25,8 @@ async fn what_ends_either_token_ends_the_pair() {
             QueueEnd::ClientEnded("session_ended".into())
         );
     }
-    // The app's own token can be revoked and asked for anew; what it opened lasts as long as the
-    // user's grant.
+    // The app's own token can be revoked and replaced. A stream that was opened with it lasts as
+    // long as the user's grant.
     let mut stream = Reader::open(&reader, DeliveryMode::Stream, None).await;
     assert_eq!(
         app.ask("/auth/revoke", &[("token", own.token.as_ref().unwrap())])
@@ -64,12 +64,12 @@ async fn what_ends_either_token_ends_the_pair() {
     assert_eq!(
         stream.ended().await,
         QueueEnd::ClientEnded("expired".into()),
-        "with the app goes every grant of it"
+        "the end of an app ends all its grants"
     );
     assert_integrity(&server.database());
 }
 
-/// Whoever is refused does not keep somebody's client from idling out.
+/// A refused request does not keep a client from expiring.
 #[tokio::test]
 async fn a_refused_token_is_no_use_of_its_client() {
     let server = TestServer::start().await;
@@ -96,9 +96,9 @@ async fn a_refused_token_is_no_use_of_its_client() {
     assert_ne!(seen().await, before);
 }
 
-/// A grant that only says who somebody is has no client, and takes no place among the devices.
+/// A grant that only identifies its session has no client and takes no slot among the devices.
 #[tokio::test]
-async fn who_only_signs_in_is_told_who_it_is_and_nothing_else() {
+async fn the_identity_scope_alone_reads_who_the_session_is_and_nothing_else() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;

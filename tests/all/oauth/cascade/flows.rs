@@ -1,4 +1,4 @@
-//! The ways to tokens, each beside what the model says of it.
+//! The flows that issue tokens, each beside its effect on the model.
 
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl World {
         self.take(grant, &body, until);
     }
 
-    /// A grant as the resource server is told of it by its first token.
+    /// Adds the grant that the resource server sees when it introspects the first token.
     pub(super) async fn begin(
         &mut self,
         session: usize,
@@ -111,7 +111,7 @@ impl World {
         let (status, body) = app.redeem(&code).await;
         assert_eq!(status, 200, "{body} {:?}", self.story);
         self.model.tell("consent_given");
-        // An app that keeps a secret is in one place.
+        // The grants of a confidential app are joined.
         let standing = self
             .model
             .given(session, owner)
@@ -136,13 +136,13 @@ impl World {
         self.redeemed(code, owner, grant, began);
     }
 
-    /// The newest token came by this code.
+    /// Notes that this code issued the newest token.
     fn redeemed(&mut self, code: String, owner: usize, grant: usize, began: bool) {
         self.model.tokens.last_mut().unwrap().code = Some(self.model.codes.len());
         self.model.codes.push((code, owner, grant, began));
     }
 
-    /// The client by which a new grant acts.
+    /// The client of a new grant.
     pub(super) async fn admit_granted(&mut self, grant: usize, body: &Value) {
         let program = self
             .api
@@ -276,7 +276,7 @@ impl World {
             self.story
         );
         if error.is_none() {
-            // Nobody has presented a token of the pair yet: the answer may have been lost.
+            // No token of the pair was presented yet, so the answer may have been lost.
             let (_, again) = app.refresh(&refresh, "").await;
             let same = |name: &str| again[name] == body[name];
             assert!(
@@ -339,7 +339,7 @@ impl World {
             "{body} {:?}",
             self.story
         );
-        // One that ended by itself is unknown.
+        // An access token that ended by itself is unknown.
         if !token.ended {
             self.model.end_grant(grant);
         }

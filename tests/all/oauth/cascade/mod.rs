@@ -1,9 +1,10 @@
-//! Random issuing, refreshing, revoking, removing and ending, over real HTTP, against a plain
-//! model: no token ever works whose grant, app, key, client or session is gone, and every other
-//! does; the audit log tells of all of it, neither more nor less.
+//! Random issues, refreshes, revocations, removals and ends over real HTTP, against a plain model.
+//! A token works exactly as long as its grant, app, key, client and session are live. The audit log
+//! has exactly the actions of the model.
 //!
-//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
-//! `regressions.txt`.
+//!
+//! `PROPTEST_CASES` sets the number of cases. A failing case is shrunk, printed with its story, and
+//! kept in `regressions.txt`.
 
 mod flows;
 mod model;
@@ -35,7 +36,7 @@ fn config() -> ProptestConfig {
 proptest! {
     #![proptest_config(config())]
     #[test]
-    fn nothing_works_whose_ground_is_gone(steps in prop::collection::vec(steps::step(), 1..40)) {
+    fn no_token_outlives_what_it_depends_on(steps in prop::collection::vec(steps::step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(&steps));
     }

@@ -1,4 +1,5 @@
-//! What there is, and what ends with what. Everything is kept by its number, ended or not.
+//! The model: sessions, apps, grants and tokens, and what ends with what. Everything keeps its
+//! number after its end.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +10,26 @@ pub struct Session {
     pub live: bool,
 }
 
-/// A client that counts: a browser, or one that came by a grant.
+/// A client that counts: a browser's, or one of a grant.
 pub struct Client {
     pub session: usize,
-    /// None: its secret is nobody's.
+    /// `None`: the secret is lost.
     pub device: Option<Device>,
     pub id: i64,
     pub live: bool,
     pub grant: Option<usize>,
 }
 
-/// The first ones are the operator's, the others keys.
+/// An app. The first ones are the operator's, the others are API keys.
 pub struct Owner {
     pub app: App,
-    /// Of a key: its session.
+    /// The session of an API key.
     pub session: Option<usize>,
     /// When it expires, in seconds.
     pub until: Option<i64>,
-    /// Whether it manages its session.
+    /// Whether it has `session:manage`.
     pub manages: bool,
-    /// The grant through which it was made.
+    /// The grant through which it was created.
     pub through: Option<usize>,
     pub live: bool,
 }
@@ -49,9 +50,9 @@ pub struct Token {
     pub until: i64,
     pub refresh: Option<String>,
     pub used: bool,
-    /// The code that it descends from.
+    /// The code that it was issued for, directly or through refreshes.
     pub code: Option<usize>,
-    /// Whether it ended, and its grant did not.
+    /// Whether the token ended while its grant did not.
     pub ended: bool,
 }
 
@@ -63,9 +64,9 @@ pub struct Model {
     pub owners: Vec<Owner>,
     pub grants: Vec<Grant>,
     pub tokens: Vec<Token>,
-    /// Codes that were used, with their app, their grant, and whether they made it.
+    /// Used codes, each with its app, its grant, and whether it made the grant.
     pub codes: Vec<(String, usize, usize, bool)>,
-    /// How often the audit log tells of what.
+    /// How many entries of each action the audit log has.
     pub told: BTreeMap<&'static str, i64>,
 }
 
@@ -74,7 +75,7 @@ impl Model {
         *self.told.entry(action).or_default() += 1;
     }
 
-    /// Keys whose time is over have ended.
+    /// Ends the keys that have expired.
     pub fn expire(&mut self) {
         for owner in 0..self.owners.len() {
             if self.owners[owner]
@@ -138,7 +139,7 @@ impl Model {
         }
         match self.grants[grant].client {
             Some(client) => self.leave(client),
-            // A key's bot is no device, and leaves without ending anything.
+            // A key's bot is not a device, so its end does not end the session.
             None if self.owners[self.grants[grant].owner].session.is_some() => {
                 self.tell("client_left")
             }
@@ -164,7 +165,7 @@ impl Model {
         self.grants[token.grant].live && !token.ended && self.now < token.until
     }
 
-    /// The live grants that a session gave an app, oldest first.
+    /// The live grants of a session to an app, oldest first.
     pub fn given(&self, session: usize, owner: usize) -> impl DoubleEndedIterator<Item = usize> {
         (0..self.grants.len()).filter(move |grant| {
             let grant = &self.grants[*grant];

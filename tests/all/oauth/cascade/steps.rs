@@ -1,45 +1,45 @@
-//! What may happen. Numbers choose among what there is at that moment.
+//! The steps of a case. Numbers choose among what exists at that moment.
 
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Somebody new makes a session.
+    /// A new session.
     Create,
-    /// One more device by password.
+    /// Another device logs in with the password.
     Login(usize),
     Quit(usize),
     /// A device removes another one of its session.
     Remove(usize, usize),
     RemoveOthers(usize),
     EndSession(usize),
-    /// A key, perhaps one that expires, perhaps one that manages the session.
+    /// A device creates a key, which may expire and may have `session:manage`.
     IssueKey(usize, bool, bool),
-    /// A bot that manages its session makes a key.
+    /// A bot with `session:manage` creates a key.
     IssueKeyByBot(usize),
     RotateKey(usize),
     RevokeKey(usize),
     KeyToken(usize),
-    /// A device's session signs in to an app, with a queue or only by its name.
+    /// A device's session signs in to an app, with a client or with `identity` alone.
     SignIn(usize, usize, bool),
     SignInSilently(usize, usize),
-    /// A device's session says no to an app.
+    /// A device's session denies an app.
     Deny(usize, usize),
-    /// A device of the public app shows a code, and a session lets it join, or not.
+    /// A device of the public app shows a code, and a session allows or denies it.
     Join(usize, bool),
-    /// A token's app asks for the next, by the newest refresh token or one that was used before.
+    /// A token's app refreshes, with the newest refresh token or a used one.
     Refresh(usize, bool),
-    /// A code comes back.
+    /// A code is presented again.
     Replay(usize),
     /// An app revokes one of its tokens.
     RevokeToken(usize, bool),
     /// A device revokes a grant of its session.
     RevokeGrant(usize, usize),
-    /// The operator does.
+    /// The operator revokes a grant.
     RevokeAsOperator(usize),
     EndAsOperator(usize),
     RemoveApp(usize),
-    /// Long enough for an access token to expire.
+    /// Time passes, long enough for an access token to expire.
     Pass,
 }
 

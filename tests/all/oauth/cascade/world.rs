@@ -1,4 +1,4 @@
-//! The server and the model beside each other.
+//! The server and the model side by side.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -16,16 +16,16 @@ use crate::support::{
 mod check;
 
 const PASSWORD: &str = "correct horse battery";
-/// The operator's apps, the second of which is public.
+/// The operator's apps. The second is public.
 pub const APPS: usize = 2;
-/// Seconds that pass at once, and after which an expiring key does.
+/// The seconds that one step of time takes. An expiring key lives this long.
 const PASS: i64 = 660;
 const KEY_LIFE: i64 = 900;
 
 pub struct World {
     server: TestServer,
     pub(super) model: Model,
-    /// A resource server, which may ask for everything.
+    /// A resource server, which may introspect every token.
     pub(super) api: App,
     pub(super) story: Vec<String>,
 }
@@ -68,7 +68,7 @@ impl World {
         self.server.restart().await;
     }
 
-    /// A live browser of those there are.
+    /// One of the live browsers.
     fn browser(&self, which: usize) -> Option<usize> {
         let model = &self.model;
         let live = (0..model.clients.len())

@@ -1,4 +1,4 @@
-//! Decisions at the same instant, and sessions and apps that end on the way.
+//! Decisions at the same instant, and sessions and apps that end before the tokens are issued.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn of_two_decisions_at_the_same_instant_one_counts() {
         };
         assert_eq!(
             refused["error"], "invalid_grant",
-            "{case}: of two polls one is let in"
+            "{case}: one of two polls gets tokens"
         );
         let terminal = server
             .device()
@@ -101,15 +101,15 @@ async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
     assert_eq!(
         waiting.refusal().await,
         "authorization_pending",
-        "it was nobody's"
+        "it belonged to no session"
     );
     server.create_session("alice").await;
     assert_eq!(
         approved.refusal().await,
         "invalid_grant",
-        "the nick is another session's"
+        "the nick belongs to another session"
     );
-    // What the operator's subcommand does beside this, the store's own test shows.
+    // The test of the store shows the rest of the operator's subcommand.
     let database = rusqlite::Connection::open(server.database()).unwrap();
     database.execute("UPDATE app SET ended_at = 1", []).unwrap();
     assert_eq!(decide(&bob, &waiting.code, "allow").await.0, 404);
@@ -121,7 +121,7 @@ async fn an_approval_ends_with_its_session_and_a_code_with_its_app() {
 }
 
 #[tokio::test]
-async fn a_full_session_takes_no_device_and_loses_none() {
+async fn a_full_session_accepts_no_device_and_loses_none() {
     let server = TestServer::with(&["--max-clients", "2"]).await;
     let alice = server.create_session("alice").await;
     let app = device_flow_app(&server, "terminal", true, "chat:read identity").await;
@@ -138,12 +138,12 @@ async fn a_full_session_takes_no_device_and_loses_none() {
     );
     assert_eq!(device.refusal().await, "authorization_pending");
     assert_eq!(audit(&alice, "device_approved").await.len(), 0);
-    // What only says who the session is takes no place.
+    // A grant that only identifies the session takes no slot.
     let (_, badge) = app.ask("/auth/device", &[("scope", "identity")]).await;
     allow(&alice, badge["user_code"].as_str().unwrap()).await;
     phone.send("QUIT").await;
     allow(&alice, &device.code).await;
-    // Somebody else was quicker.
+    // Another login took the last slot meanwhile.
     let tablet = server.login("alice", "correct horse battery").await;
     assert_eq!(device.refusal().await, "invalid_grant");
     assert_eq!(server.rows("app_grant"), 0);

@@ -1,4 +1,4 @@
-//! The device flow (RFC 8628): codes, polls, decisions, and all that may come in between.
+//! The device flow (RFC 8628): codes, polls and decisions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ mod polls;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// An operator's app. A public one has no secret.
+/// Registers an app for the device flow. A public app has no secret.
 pub async fn device_flow_app(server: &TestServer, name: &str, public: bool, scope: &str) -> App {
     let flags = ["--device", "--scope", scope, "--public"];
     server
@@ -21,7 +21,7 @@ pub async fn device_flow_app(server: &TestServer, name: &str, public: bool, scop
         .await
 }
 
-/// A device that shows a code and waits.
+/// A device that shows a code and polls.
 pub struct PendingDevice {
     app: App,
     device_code: String,
@@ -35,7 +35,7 @@ impl PendingDevice {
         Self::shown(app, &body)
     }
 
-    /// The device that an answer was given to.
+    /// The device that got this answer from `/auth/device`.
     pub fn shown(app: &App, body: &Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         Self {
@@ -56,7 +56,7 @@ impl PendingDevice {
         .await
     }
 
-    /// Why it is not let in.
+    /// Polls, and returns the error.
     pub async fn refusal(&self) -> String {
         let (status, body) = self.poll_as(&self.app).await;
         assert_eq!(
@@ -71,7 +71,7 @@ impl PendingDevice {
         body["error"].as_str().unwrap().to_owned()
     }
 
-    /// It is let in; its tokens.
+    /// Polls, and returns the tokens.
     pub async fn tokens(&self) -> Value {
         let (status, body) = self.poll_as(&self.app).await;
         assert_eq!(status, 200, "{body}");
@@ -85,7 +85,7 @@ impl PendingDevice {
     }
 }
 
-/// What a person sends from the page, and the page that comes back.
+/// Posts a form of the page, and returns the status and the page.
 async fn post(person: &Device, form: &[(&str, &str)]) -> (u16, String) {
     let response = person
         .request(Method::POST, "/device")
@@ -105,7 +105,7 @@ pub async fn allow(person: &Device, code: &str) {
     assert_eq!(status, 200, "{page}");
 }
 
-/// The lines of the session's audit log with this action.
+/// The entries of the session's audit log with this action.
 async fn audit(person: &Device, action: &str) -> Vec<Value> {
     let lines = person.get("/api/v1/audit").await;
     lines
@@ -117,7 +117,7 @@ async fn audit(person: &Device, action: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
+async fn a_device_gets_in_with_its_code_and_is_then_like_any_other() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let app = device_flow_app(
@@ -178,7 +178,7 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     }
     assert!(
         !page.contains("manage this session"),
-        "it was not asked for by name"
+        "it was not requested by name"
     );
     assert_eq!(
         device.refusal().await,
@@ -220,7 +220,7 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_is_then_like_any_other() {
     assert_eq!(audit(&alice, "grant_issued").await.len(), 1);
     assert_eq!(device.refusal().await, "invalid_grant", "a code works once");
 
-    // It keeps the session alive; its refresh token goes on; and it can be removed.
+    // It keeps the session alive, its refresh token works, and it can be removed.
     let refresh = [
         ("grant_type", "refresh_token"),
         ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
@@ -256,7 +256,7 @@ async fn a_device_alone_keeps_its_session() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_wrongly_is_refused_by_name() {
+async fn a_bad_request_is_refused_with_its_reason() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (public, own) = (
@@ -366,7 +366,7 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
             .await;
         assert_eq!(body["error"], expected, "{case}");
     }
-    // Nor does what is given out here pass for anything else.
+    // Secrets of the device flow do not work as anything else.
     let secret = device.device_code.as_str();
     assert!(server.device().with_token(secret).token_is_invalid().await);
     let refresh = [("grant_type", "refresh_token"), ("refresh_token", secret)];
@@ -387,6 +387,6 @@ async fn what_is_asked_for_wrongly_is_refused_by_name() {
     assert_eq!(
         device.refusal().await,
         "authorization_pending",
-        "none of it was a decision"
+        "none of these requests decided"
     );
 }

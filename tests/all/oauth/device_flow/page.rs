@@ -1,4 +1,4 @@
-//! The page where a code is typed: what opening it does not do, and what is decided there.
+//! The page where a user types a code: opening it changes nothing, and the decision is made there.
 
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ async fn a_denied_device_is_told_and_stays_denied() {
 }
 
 #[tokio::test]
-async fn whoever_allows_chooses_the_channels() {
+async fn the_user_who_allows_a_device_chooses_its_channels() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust,#chess").await;
@@ -211,7 +211,7 @@ async fn whoever_allows_chooses_the_channels() {
     assert_eq!(
         post(&alice, &chosen).await.0,
         400,
-        "it would be a false promise"
+        "a confined choice would be a false promise"
     );
     assert_integrity(&server.database());
 }

@@ -1,4 +1,4 @@
-//! What a device is told that asks, too early, too late, or with a code that is not its own.
+//! Polls that come too early or too late, or with another app's code.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{PendingDevice, allow, decide, device_flow_app, post};
 use crate::support::{App, TestServer, assert_integrity, until};
 
 #[tokio::test]
-async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
+async fn a_code_expires_after_ten_minutes_and_is_removed_after_a_day() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;
@@ -23,7 +23,7 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
     allow(&alice, &in_time.code).await;
     allow(&alice, &approved.code).await;
     decide(&alice, &denied.code, "deny").await;
-    // A clock that is set forward lets nothing expire.
+    // Setting the wall clock forward expires nothing.
     server.set_clock(86400);
     server.advance(Duration::from_millis(599_999));
     assert_eq!(post(&alice, &[("user_code", &waiting.code)]).await.0, 200);
@@ -33,8 +33,8 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
         assert_eq!(decide(&alice, &device.code, "allow").await.0, 404);
     }
     assert_eq!(waiting.refusal().await, "expired_token");
-    // The device may poll just after the code was to expire, so an approved one lives a minute
-    // longer.
+    // The device may poll just after its code would have expired, so an approved code lives a
+    // minute longer.
     server.advance(Duration::from_millis(59_999));
     in_time.access().await;
     server.advance(Duration::from_millis(1));
@@ -51,14 +51,14 @@ async fn a_code_expires_after_ten_minutes_and_is_forgotten_after_a_day() {
 }
 
 #[tokio::test]
-async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
+async fn each_early_poll_makes_every_later_one_wait_longer() {
     let server = TestServer::start().await;
     let device =
         PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     for (millis, answer) in [
         (0, "authorization_pending"),
         (5000, "authorization_pending"),
-        // Up to a second early is in time: timers and networks waver.
+        // A second early counts as in time, because timers and networks vary.
         (4950, "authorization_pending"),
         (4000, "authorization_pending"),
         (3999, "slow_down"),
@@ -72,14 +72,14 @@ async fn each_poll_that_comes_too_early_makes_every_later_one_wait_longer() {
     }
     server.set_clock(3600);
     assert_eq!(device.refusal().await, "slow_down", "no time has passed");
-    // Whoever is let in need not wait.
+    // An approved device gets its tokens without waiting.
     let alice = server.create_session("alice").await;
     allow(&alice, &device.code).await;
     device.access().await.snapshot().await;
 }
 
 #[tokio::test]
-async fn devices_that_wait_as_they_were_told_to_are_never_throttled() {
+async fn devices_that_poll_at_the_given_interval_are_never_throttled() {
     let server = TestServer::start().await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     let devices = [
@@ -136,7 +136,7 @@ async fn another_apps_poll_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_restart_changes_nothing_of_codes_whatever_was_decided() {
+async fn a_restart_keeps_codes_and_decisions() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;

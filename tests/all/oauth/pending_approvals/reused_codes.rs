@@ -1,8 +1,9 @@
-//! Codes that come back: what they end, and who is told.
+//! Codes that are presented again: what they end, and which devices are told.
 
 use super::*;
 
-/// A stranger may have seen a used code and a public app's name, in a log or a browser's history.
+/// A stranger may have seen a used code and a public app's client_id in a log or in a browser's
+/// history.
 #[tokio::test]
 async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verifier() {
     let server = TestServer::start().await;
@@ -55,8 +56,8 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
         "{audit}"
     );
 
-    // With all of it, the code was in two hands. It made the grant, so the grant ends; who sent it
-    // is written down.
+    // With all of them, two parties had the code. The code made the grant, so the grant ends, and
+    // the audit log records where the request came from.
     assert_eq!(error(&app.redeem(&code).await), "invalid_grant");
     assert!(program.token_is_invalid().await);
     let audit = alice.get("/api/v1/audit").await;
@@ -70,7 +71,7 @@ async fn a_used_code_ends_nothing_without_the_app_the_redirect_uri_and_the_verif
 }
 
 #[tokio::test]
-async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_are_told() {
+async fn a_reused_code_ends_only_what_it_issued_and_resource_servers_are_told() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (app, api) = (
@@ -150,7 +151,7 @@ async fn a_code_that_comes_back_ends_only_what_it_issued_and_resource_servers_ar
     assert_integrity(&server.database());
 }
 
-/// What the devices were told since they last looked of what was used a second time.
+/// The notices to the devices about reused codes and tokens since the last call.
 async fn thefts(alice: &Device) -> Vec<String> {
     let told = alice
         .drain()
@@ -162,15 +163,15 @@ async fn thefts(alice: &Device) -> Vec<String> {
         .collect()
 }
 
-/// As of a stolen refresh token; once, however often it comes back, and never for a guess.
+/// The notice is that of a stolen refresh token. It is sent once, and never for a guess.
 #[tokio::test]
-async fn the_devices_are_told_of_a_code_that_comes_back() {
+async fn the_devices_are_told_of_a_reused_code() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
     let (native, wiki) = (native(&server).await, server.app("wiki", &FLAGS).await);
     wiki.sign_in(&alice, "identity").await;
-    // One that made its grant, and one that joined a grant.
+    // The first code made its grant, and the second joined a grant.
     for (app, scope) in [(&native, "chat:read"), (&wiki, "identity")] {
         let code = alice
             .approve(&app.authorization_request(scope), &[])
@@ -254,7 +255,7 @@ async fn a_refresh_token_is_active_to_its_own_app_alone() {
             (&json!(true), None),
             "{hint:?}"
         );
-        // All that an active token has; its type is that of no access token.
+        // It has all fields of an active token, but its type is not that of an access token.
         for member in [
             "scope",
             "client_id",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_theft_is_audited_with_its_address_and_told_on_the_devices() {
+async fn a_theft_is_audited_with_its_address_and_reported_to_the_devices() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server.create_session("alice").await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -53,9 +53,9 @@ async fn a_theft_is_audited_with_its_address_and_told_on_the_devices() {
     assert_integrity(&server.database());
 }
 
-/// The pair does not age while nobody has it: what is given again works.
+/// A pair that nobody has received does not age: when it is issued again, it works.
 #[tokio::test]
-async fn an_answer_that_was_lost_for_long_still_works() {
+async fn a_retry_long_after_a_lost_answer_still_works() {
     let server = TestServer::with(&["--client-idle", "1000d", "--client-lifetime", "1000d"]).await;
     let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
@@ -63,7 +63,7 @@ async fn an_answer_that_was_lost_for_long_still_works() {
         (Duration::ZERO, Duration::from_mins(4)),
         (Duration::ZERO, Duration::from_mins(10)),
         (Duration::ZERO, DAY * 2),
-        // The token that is presented would have expired meanwhile, had it not been used.
+        // The presented token would have expired meanwhile if it had not been used.
         (DAY * 29, DAY * 3),
         (DAY * 29, DAY * 29),
     ] {
@@ -72,7 +72,7 @@ async fn an_answer_that_was_lost_for_long_still_works() {
         let (status, body) = app.refresh(&first, "").await;
         assert_eq!((status, &body["expires_in"]), (200, &json!(600)));
         server.advance(lost_for);
-        // Upkeep removes what is old.
+        // Maintenance removes old rows.
         app.refresh_token_for(&alice, "identity").await;
         let (status, again) = app.refresh(&first, "").await;
         assert_eq!(status, 200, "{before:?} {lost_for:?} {again}");
@@ -96,7 +96,7 @@ async fn an_answer_that_was_lost_for_long_still_works() {
             .snapshot()
             .await;
     }
-    // Unused, it is over in its time, and with it the exchange.
+    // An unused token expires in its time, and the record of its exchange with it.
     let first = app.refresh_token_for(&alice, "chat:read").await;
     pair(&app, &first).await;
     server.advance(DAY * 30);
@@ -106,7 +106,7 @@ async fn an_answer_that_was_lost_for_long_still_works() {
 }
 
 #[tokio::test]
-async fn the_same_pair_has_the_scope_that_was_asked_for_first() {
+async fn the_same_pair_has_the_scope_that_was_requested_first() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
@@ -132,7 +132,7 @@ async fn the_same_pair_has_the_scope_that_was_asked_for_first() {
 }
 
 #[tokio::test]
-async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key_that_is_lost() {
+async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_if_its_key_is_lost() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let app = server.app("reader", &ALONE).await;
@@ -152,12 +152,8 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     assert_eq!(pair(&app, &first).await, lost);
     app.program.with_token(&lost.0).snapshot().await;
     let newest = pair(&app, &lost.1).await;
-    assert_eq!(
-        pair(&app, &lost.1).await,
-        newest,
-        "by the key that is in use now"
-    );
-    // Nobody derives a pair without its key, and that is no theft.
+    assert_eq!(pair(&app, &lost.1).await, newest, "by the current key");
+    // Without its key the pair cannot be derived, and that does not count as a theft.
     server.stop().await;
     std::fs::remove_file(database.with_extension("db.keys")).unwrap();
     rejoin(&database, &["keys", "create"]).await.unwrap();
@@ -167,7 +163,7 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     assert_eq!(
         alice.grants().await.len(),
         2,
-        "whoever has the pair goes on"
+        "a client that has the pair goes on"
     );
     app.refreshed(&gone.1).await;
     app.refreshed(&newest.1).await.0.snapshot().await;
@@ -175,7 +171,7 @@ async fn an_exchange_outlives_a_rotation_of_the_keys_and_ends_quietly_with_a_key
     assert_integrity(&database);
 }
 
-/// What is derived is in no file, and nothing from which it follows is in the database.
+/// The derived pair is in no file, and the database holds nothing from which it could be derived.
 #[tokio::test]
 async fn no_file_beside_the_database_has_the_pair() {
     let server = TestServer::start().await;
@@ -190,8 +186,8 @@ async fn no_file_beside_the_database_has_the_pair() {
         assert_not_on_disk(&server.database(), secret);
         assert_not_on_disk(&server.database(), &secret[4..]);
     }
-    // Somebody with a copy of the database, and even with the token that was used, has other keys,
-    // and gets nothing.
+    // A copy of the database, even together with the used token, has other keys and derives
+    // nothing.
     let dir = tempfile::tempdir().unwrap();
     let stolen = dir.path().join("rejoin.db");
     std::fs::copy(server.database().with_file_name("copy.db"), &stolen).unwrap();

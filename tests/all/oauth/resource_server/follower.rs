@@ -1,4 +1,4 @@
-//! The resource server itself, as its authors would write it.
+//! A resource server, as its authors would write it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,23 +13,23 @@ use tokio::time::timeout;
 
 use crate::support::{App, Device, Stream, until};
 
-/// Well before a heartbeat would bring what no end has.
+/// Well before the next heartbeat, so that only the report of an end can wake the reader.
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// It asks what a token stands for, keeps the answer while it is connected, and forgets it when it
-/// is told to.
+/// It introspects tokens, caches the answers while it is connected, and drops them when their end
+/// is reported.
 pub struct ResourceServer {
     app: App,
-    /// Its clock: seconds since the epoch.
+    /// Its clock, in seconds since the epoch.
     pub now: i64,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What is known of tokens, by their hashes; `None` while it is cut off.
+    /// The answers by the tokens' hashes. `None` while it is disconnected.
     cache: Option<HashMap<[u8; 32], Value>>,
-    /// Grants that have ended; no grant lives twice.
+    /// Grants that have ended. Ids of grants are never reused.
     ended: HashSet<i64>,
     position: Option<i64>,
     told: Vec<(i64, String)>,
@@ -45,7 +45,7 @@ impl ResourceServer {
         }
     }
 
-    /// Whether a token is good.
+    /// Whether a token is valid.
     pub async fn accepts(&self, token: &str) -> bool {
         let hash = sha256(token.as_bytes());
         let known = self
@@ -61,8 +61,8 @@ impl ResourceServer {
         assert_eq!(status, 200);
         let mut state = self.state();
         state.asked += 1;
-        // What ended while the answer was on its way was told of before there was anything to
-        // forget. A refresh token is active, too, and opens nothing.
+        // If the token ended during the introspection, its end was reported before the cache held
+        // it. A refresh token is active too, but authorizes no request.
         let good = told["token_type"] == "Bearer"
             && !state.ended.contains(&told["grant_id"].as_i64().unwrap());
         if let Some(cache) = state.cache.as_mut().filter(|_| good) {
@@ -71,8 +71,8 @@ impl ResourceServer {
         good
     }
 
-    /// Follows the ends of grants, from where it was cut off; resolves once it has been told of all
-    /// so far.
+    /// Follows the ends of grants from the last position. Returns once it has received all ends so
+    /// far.
     pub async fn connect(&self) {
         let after = self
             .state()
@@ -92,22 +92,22 @@ impl ResourceServer {
         .await;
     }
 
-    /// Waits until it knows that it is cut off.
+    /// Waits until it notices that it is disconnected.
     pub async fn cut_off(&self) {
         until("it to be cut off", async || self.known().is_none()).await;
     }
 
-    /// How many tokens it knows; `None` while it is cut off.
+    /// The number of cached tokens. `None` while it is disconnected.
     pub fn known(&self) -> Option<usize> {
         self.state().cache.as_ref().map(HashMap::len)
     }
 
-    /// How often it has asked.
+    /// The number of introspections.
     pub fn asked(&self) -> usize {
         self.state().asked
     }
 
-    /// The ends it was told of: the grants and why.
+    /// The reported ends: the grants and the reasons.
     pub fn told(&self) -> Vec<(i64, String)> {
         self.state().told.clone()
     }
@@ -140,7 +140,7 @@ impl State {
 /// The stream of the ends of grants.
 pub struct Events(Stream);
 
-/// The request for it.
+/// The request that opens the stream.
 pub fn request(app: &App, query: &str) -> RequestBuilder {
     let request = app
         .program
@@ -149,18 +149,18 @@ pub fn request(app: &App, query: &str) -> RequestBuilder {
 }
 
 impl Events {
-    /// Follows by an app's credentials.
+    /// Follows with an app's credentials.
     pub async fn follow(app: &App, query: &str) -> Self {
         Self(Stream::of(request(app, query).send().await.unwrap()))
     }
 
-    /// Follows by a token.
+    /// Follows with an access token.
     pub async fn follow_with(program: &Device, query: &str) -> Self {
         let request = program.request(Method::GET, &format!("/auth/grants/events?{query}"));
         Self(Stream::of(request.send().await.unwrap()))
     }
 
-    /// The next event that says something: its name, its position, its data.
+    /// The next event that is not a heartbeat: its name, its position and its data.
     pub async fn next(&mut self) -> (String, Option<i64>, Value) {
         timeout(SOON, self.try_next())
             .await

@@ -1,9 +1,9 @@
-//! Streams of the ends of grants: positions, who may follow, and how a stream ends.
+//! Streams of the ends of grants: positions, authorization, and the end of a stream.
 
 use super::*;
 
 #[tokio::test]
-async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
+async fn a_position_that_cannot_be_resumed_gets_a_reset() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let alice = server.create_session("alice").await;
     alice.snapshot().await;
@@ -50,7 +50,7 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
         let (event, id, _) = events.next().await;
         assert_eq!((event.as_str(), id), (expected, Some(4)), "after {after}");
     }
-    // None is left, and the positions go on.
+    // Maintenance removes all of them, and the positions continue.
     server.advance(Duration::from_hours(11 * 24));
     server.restart().await;
     until("the last to go", async || server.rows("revocation") == 0).await;
@@ -60,7 +60,7 @@ async fn a_position_that_cannot_be_resumed_is_reset_and_said_so() {
     assert_eq!(events.next().await.1, Some(5));
 }
 
-/// A copy knows nothing of what came after it was made, and must not issue those positions again.
+/// A copy does not know what happened after it was made, and must not issue those positions again.
 #[tokio::test]
 async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ async fn after_a_copy_is_restored_every_position_of_the_original_is_reset() {
 }
 
 #[tokio::test]
-async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
+async fn only_a_resource_server_may_follow_with_its_own_credentials() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let (api, plain) = (
@@ -148,7 +148,7 @@ async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
         .await
         .with_cookie(alice.cookie.as_ref().unwrap());
     assert_eq!(bearer(&beside).await.0, 200, "a cookie does not matter");
-    // An empty secret is none, so this is the public app, which is no resource server.
+    // An empty secret counts as none, so this is the public app, which is not a resource server.
     assert_eq!(
         basic(&public.client_id, "").await,
         (403, "resource_server_needed".into())
@@ -184,7 +184,7 @@ async fn only_a_resource_server_may_follow_by_credentials_of_its_own() {
     assert_eq!(
         bearer(&user).await,
         (403, "resource_server_needed".into()),
-        "its user's token proves nothing of it"
+        "a user's token does not prove the app"
     );
     for query in ["after=x", "after=-1", "after="] {
         let request = server
@@ -204,7 +204,7 @@ fn brief(answer: Result<Value, crate::support::Problem>) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_what_it_was_opened_by() {
+async fn a_stream_ends_with_the_credential_that_opened_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read").await;
@@ -236,16 +236,16 @@ async fn a_stream_ends_with_what_it_was_opened_by() {
     );
     assert!(by_token.is_over().await);
     for events in [&mut by_credentials, &mut by_others] {
-        assert_eq!(events.next().await.0, "grant_ended", "this one goes on");
+        assert_eq!(events.next().await.0, "grant_ended", "this stream goes on");
     }
-    // A secret that was taken away is looked at with the next end.
+    // The server checks a removed secret when it sends the next end.
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let secret = "UPDATE app_secret SET valid_until = 1 WHERE app_id = (SELECT id FROM app WHERE client_id = ?1)";
     database.execute(secret, [&api.client_id]).unwrap();
     key.token("").await.send("QUIT").await;
     assert_eq!(by_credentials.next().await.0, "end");
     assert_eq!(by_others.next().await.0, "grant_ended");
-    // One without a single grant ends when it is removed, all the same.
+    // The stream of an app without grants also ends when the app is removed.
     database
         .execute(
             "UPDATE app SET expires_at = 1 WHERE client_id = ?1",
@@ -257,7 +257,7 @@ async fn a_stream_ends_with_what_it_was_opened_by() {
 }
 
 #[tokio::test]
-async fn an_app_has_so_many_streams_and_gets_a_place_back() {
+async fn an_app_has_a_limit_on_streams_and_a_closed_one_makes_room() {
     let server = TestServer::start().await;
     let (api, other) = (
         server
@@ -278,13 +278,13 @@ async fn an_app_has_so_many_streams_and_gets_a_place_back() {
             .as_u16()
     };
     assert_eq!(status(&api).await, 429);
-    assert_eq!(status(&other).await, 200, "others have places of their own");
+    assert_eq!(status(&other).await, 200, "other apps have their own limit");
     held.pop();
     until("a place to be free", async || status(&api).await == 200).await;
 }
 
 #[tokio::test]
-async fn a_server_that_stops_lets_its_followers_go() {
+async fn a_stopping_server_ends_its_streams() {
     let mut server = TestServer::start().await;
     let mut events = Events::follow(
         &server

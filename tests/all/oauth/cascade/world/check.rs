@@ -1,14 +1,14 @@
-//! The checks of the world against the model.
+//! The checks of the server against the model.
 
 use super::*;
 
 impl World {
-    /// What an operator does, and whether there was anything to do it to.
+    /// Runs an operator's subcommand. Returns whether it found its target.
     pub(super) async fn operate(&self, args: &[&str]) -> bool {
         rejoin(&self.server.database(), args).await.is_ok()
     }
 
-    /// What the operator ends is told of beside its end.
+    /// Counts the audit entry of the operator, which stands beside the entry of the end.
     pub(super) fn by_operator(&mut self, done: bool) {
         if done {
             self.model.tell("by_operator");
@@ -24,8 +24,8 @@ impl World {
         Some((key, self.model.clients.iter().position(of_session)?))
     }
 
-    /// Every token does what the model says, and is told to be what it says; every session has the
-    /// clients it should.
+    /// Every token works and is introspected as the model says, and every session has the clients
+    /// of the model.
     pub async fn check(&self) {
         for token in &self.model.tokens {
             let works = self.model.works(token);
@@ -45,7 +45,7 @@ impl World {
                 self.story
             );
             if let Some(refresh) = &token.refresh {
-                // A refresh token is something to its own app alone.
+                // A refresh token is active to its own app alone.
                 assert_eq!(
                     self.introspect(refresh).await,
                     json!({"active": false}),
@@ -53,7 +53,7 @@ impl World {
                     self.story
                 );
                 let owner = &self.model.owners[self.model.grants[token.grant].owner];
-                // One without a secret asks nothing.
+                // An app without a secret cannot introspect.
                 if owner.live && !owner.app.secret.is_empty() {
                     let told = owner
                         .app
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// The database is sound, and the audit log tells of what happened as often as it did.
+    /// The database is sound, and the audit log has each action as often as the model.
     pub async fn check_audit(&self) {
         assert_integrity(&self.server.database());
         let database = Connection::open(self.server.database()).unwrap();

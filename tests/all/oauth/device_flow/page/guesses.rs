@@ -17,7 +17,7 @@ async fn user_codes_cannot_be_guessed() {
         assert_eq!(
             post(&alice, &[("user_code", &device.code)]).await.0,
             200,
-            "a right one is no guess"
+            "a right code does not count"
         );
     }
     let guess = async |person: &Device, n: usize| {
@@ -43,7 +43,7 @@ async fn user_codes_cannot_be_guessed() {
         for n in 0..10 {
             assert_eq!(guess(person, n).await, (404, String::new()), "try {n}");
         }
-        // Elsewhere the session is the same.
+        // From another network, the session has still used up its own attempts.
         assert_eq!(
             guess(&person.at_address("192.0.2.1"), 0).await,
             (429, "30".into())
@@ -52,15 +52,19 @@ async fn user_codes_cannot_be_guessed() {
     assert_eq!(
         guess(&carol, 0).await,
         (429, "15".into()),
-        "the address is the same"
+        "the network has used up its attempts"
     );
     let right = [("user_code", device.code.as_str())];
     assert_eq!(
         post(&dave, &right).await.0,
         200,
-        "neighbours hinder nobody who has made no mistake"
+        "neighbours do not block a session without mistakes"
     );
-    assert_eq!(post(&carol, &right).await.0, 429, "and she has made one");
+    assert_eq!(
+        post(&carol, &right).await.0,
+        429,
+        "and now she has made a mistake"
+    );
     let (status, page) = decide(&alice, &device.code, "allow").await;
     assert!(
         status == 429 && page.contains("Too many wrong codes"),
@@ -76,7 +80,7 @@ async fn user_codes_cannot_be_guessed() {
     allow(&alice, &device.code).await;
 }
 
-/// What a session sends from an address with this code, and how it is answered.
+/// Posts a code from an address as this session, and returns the status.
 async fn typed(person: &Device, address: &str, code: &str) -> u16 {
     post(&person.at_address(address), &[("user_code", code)])
         .await
@@ -84,13 +88,13 @@ async fn typed(person: &Device, address: &str, code: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
+async fn many_sessions_of_one_network_share_a_limit_on_guesses() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let device =
         PendingDevice::start(&device_flow_app(&server, "terminal", true, "chat:read").await).await;
     let mut told = Vec::new();
     for n in 0..90 {
-        // Each has made no mistake before.
+        // None of them has made a mistake before.
         let session = server.create_session(&format!("s{n}")).await;
         told.push(typed(&session, "192.0.2.1", "BBBB-BBBB").await);
         if n == 80 {
@@ -112,10 +116,10 @@ async fn however_many_sessions_take_part_a_network_has_so_many_guesses() {
     assert_eq!(typed(&late, "192.0.2.1", &device.code).await, 200);
 }
 
-/// Strangers everywhere have tried as many as all may: who has the device at hand is let in all the
-/// same.
+/// Strangers everywhere have used up the attempts of all networks together. A user beside the
+/// device still gets through.
 #[tokio::test]
-async fn all_networks_together_have_so_many_guesses() {
+async fn all_networks_together_have_a_limit_on_guesses() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let app = device_flow_app(&server, "terminal", true, "chat:read").await;
     let near = PendingDevice::start(&App {
@@ -143,13 +147,13 @@ async fn all_networks_together_have_so_many_guesses() {
     assert_eq!(
         typed(&bob, "198.51.100.1", &far.code).await,
         200,
-        "a right one is no guess"
+        "a right code does not count"
     );
     assert_eq!(typed(&bob, "198.51.100.1", "BBBB-BBBB").await, 404);
     assert_eq!(
         typed(&bob, "198.51.100.2", "BBBB-BBBB").await,
         429,
-        "the next one is one too many"
+        "the next one is over the limit"
     );
     assert_eq!(typed(&alice, home, "BBBB-BBBB").await, 429);
     assert_eq!(typed(&alice, home, &far.code).await, 429);
@@ -162,12 +166,12 @@ async fn all_networks_together_have_so_many_guesses() {
     assert_eq!(
         typed(&carol, "198.51.100.2", &far.code).await,
         429,
-        "bob has, from there"
+        "bob has, from that network"
     );
     assert_eq!(
         typed(&alice, home, &near.code).await,
         200,
-        "the device is in her house"
+        "the device is on her own network"
     );
     let form = [("user_code", near.code.as_str()), ("decision", "allow")];
     assert_eq!(post(&alice.at_address(home), &form).await.0, 200);
@@ -177,7 +181,7 @@ async fn all_networks_together_have_so_many_guesses() {
 }
 
 #[tokio::test]
-async fn codes_for_an_address_are_limited() {
+async fn pending_codes_are_limited_per_address() {
     let proxied = ["--trusted-proxy", "127.0.0.1"];
     for (args, most, reason) in [
         (&["--login-limit", "on"], 30, "20"),
@@ -188,7 +192,7 @@ async fn codes_for_an_address_are_limited() {
         let alice = server.create_session("alice").await;
         let first = PendingDevice::start(&app).await;
         if most == 50 {
-            // The first of those that wait ends in eight minutes, and makes room then.
+            // The oldest pending code expires in eight minutes, and makes room then.
             server.advance(Duration::from_secs(120));
         }
         for _ in 1..most {
