@@ -1,5 +1,5 @@
-//! The example programs in Python, which know Rejoin by Authlib alone: the bot's whole life, and
-//! the app's.
+//! The example programs in Python, which use Rejoin through Authlib alone: the whole life of a bot,
+//! and an app.
 
 use std::{
     path::Path,
@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::support::{JsonAnswer, TestServer, docs, params, until};
 
-/// Debian's own Python, for which its packages are.
+/// Debian's own Python, for which its packages are installed.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// An example program while it runs.
+/// A running example program.
 struct Program(Child);
 
 impl Program {
@@ -26,17 +26,17 @@ impl Program {
     fn bot(args: &[&str]) -> Self {
         let mut command = Command::new(PYTHON);
         command.arg(docs::root().join("examples/bot.py")).args(args);
-        // Authlib wants https, on loopback too.
+        // Authlib otherwise requires https, even on loopback.
         Self::start(command.env("AUTHLIB_INSECURE_TRANSPORT", "1"))
     }
 
-    /// The app as the documentation registers and starts it, in a folder.
+    /// Registers and starts the app in a folder, as the documentation says.
     fn app(server: &TestServer, folder: &Path, port: u16) -> Self {
         let script = docs::snippet("bash app");
         let script = docs::replace(&script, "http://127.0.0.1:8080", &server.url(""));
         let script = docs::replace(&script, " 8000\n", &format!(" {port}\n"));
         let examples = docs::root().join("examples");
-        // In the shell's place, so that it can be killed.
+        // `exec` replaces the shell by the program, so that the test can kill it.
         let python = format!("exec {PYTHON} {}/", examples.display());
         let script = docs::replace(&script, "python3 ../../examples/", &python);
         Self::start(&mut docs::bash(&script, folder, &server.database()))
@@ -46,7 +46,7 @@ impl Program {
         self.0.try_wait().unwrap().is_none()
     }
 
-    /// What it complained of when it ended.
+    /// The errors that the program printed before it ended.
     fn complaint(&mut self) -> String {
         std::io::read_to_string(self.0.stderr.take().unwrap()).unwrap()
     }
@@ -54,14 +54,14 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bot_lives_as_its_key_does() {
+async fn the_bot_works_as_long_as_its_key() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#bots", ["alice", "bob"]).await;
     alice.send("JOIN #private").await;
@@ -88,12 +88,12 @@ async fn the_bot_lives_as_its_key_does() {
     answered(1).await;
     assert!(bot.is_running());
 
-    // It joins nothing outside.
+    // The bot is confined to its channel, so it cannot join another one.
     let mut outside = start(&key.secret, "#private");
     until("the refusal", async || !outside.is_running()).await;
     assert!(outside.complaint().contains("no such channel"));
 
-    // A new secret, and for a while the old one.
+    // The key is rotated. For a while the old secret works beside the new one.
     let path = format!("/api/v1/keys/{}", key.client_id);
     let rotated = alice
         .post(&format!("{path}/rotate"), json!({"overlap": 3600}))
@@ -113,7 +113,8 @@ async fn the_bot_lives_as_its_key_does() {
         server.wait_for_connections(0).await;
     }
 
-    // Revoked: what it holds ends, and who still tries it can be seen.
+    // A revocation ends the bot's stream. The list of keys shows that the revoked key was tried
+    // again.
     let mut bot = start(rotated["client_secret"].as_str().unwrap(), "#bots");
     server.wait_for_connections(1).await;
     alice.call(Method::DELETE, &path).await.unwrap();
@@ -135,7 +136,7 @@ async fn the_bot_lives_as_its_key_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_app_greets_the_user_who_signs_in() {
+async fn the_app_greets_a_user_who_signs_in() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -170,7 +171,7 @@ async fn the_app_greets_the_user_who_signs_in() {
             .decide_consent(&asking, &[("decision", decision)])
             .await;
         let back = landing.location.strip_prefix(&own.base).unwrap();
-        // Another browser gets nowhere with it.
+        // Another browser lacks the cookie of this login, so the app refuses its callback.
         let stranger = own
             .request(Method::GET, "/done?state=x&code=x")
             .send()

@@ -1,5 +1,5 @@
-//! The documentation's shell snippets, pasted into bash in an empty folder: each twice, and all in
-//! one folder.
+//! The documentation's shell snippets, pasted into bash in an empty folder. Each runs twice, and
+//! all run in one folder.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Process, docs};
 
-/// Somebody who follows the documentation: an empty folder, and a server.
+/// A reader who follows the documentation, with an empty folder and a server.
 struct Reader {
     folder: TempDir,
     server: Process,
@@ -21,7 +21,7 @@ impl Reader {
         Self { folder, server }
     }
 
-    /// Pastes a snippet; what it prints.
+    /// Pastes a snippet. Returns what it prints.
     fn paste(&self, info: &str) -> String {
         let script = docs::replace(
             &docs::snippet(info),
@@ -100,28 +100,28 @@ impl Reader {
 }
 
 #[test]
-fn the_tour_works_as_it_is_written_and_twice() {
+fn the_tour_works_as_written_and_twice() {
     let reader = Reader::new();
     reader.tour();
     reader.tour();
 }
 
 #[test]
-fn the_bot_works_as_it_is_written_and_twice() {
+fn the_bot_works_as_written_and_twice() {
     let reader = Reader::new();
     reader.bot();
     reader.bot();
 }
 
 #[test]
-fn the_resource_server_works_as_it_is_written_and_twice() {
+fn the_resource_server_works_as_written_and_twice() {
     let reader = Reader::new();
     reader.resource_server();
     reader.resource_server();
 }
 
 #[test]
-fn the_renewal_works_as_it_is_written_and_renews_one_device() {
+fn the_renewal_works_as_written_and_renews_one_device() {
     let reader = Reader::new();
     let (first, second) = (reader.renew(), reader.renew());
     assert_eq!(first["session"]["id"], second["session"]["id"]);
@@ -133,7 +133,7 @@ fn the_renewal_works_as_it_is_written_and_renews_one_device() {
 }
 
 #[test]
-fn the_snippets_fit_each_other_in_one_folder() {
+fn all_snippets_work_together_in_one_folder() {
     let reader = Reader::new();
     reader.bot();
     reader.renew();

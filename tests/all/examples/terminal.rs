@@ -1,4 +1,4 @@
-//! The example's terminal, as its user sees it: what it says, and what is typed into it.
+//! The terminal example as its user sees it: its output and its input.
 
 use std::{
     env,
@@ -53,7 +53,7 @@ impl Terminal {
         Self { process, said }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line that contains this text.
     async fn says(&mut self, text: &str) -> String {
         loop {
             let line = timeout(TEST_TIMEOUT, self.said.recv()).await;
@@ -79,11 +79,11 @@ impl Terminal {
         writeln!(self.process.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits until it has ended by itself, and how.
+    /// Waits until the program has ended by itself. Returns its status.
     async fn ended(mut self) -> ExitStatus {
         while timeout(TEST_TIMEOUT, self.said.recv())
             .await
-            .expect("it goes on")
+            .expect("the program is still running")
             .is_some()
         {}
         self.process.wait().unwrap()
@@ -92,7 +92,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The program may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -109,9 +109,10 @@ async fn hears(person: &Device, text: &str) {
     .await;
 }
 
-/// All three at once, because each waits for five seconds before it asks whether it was let in.
+/// All three run at the same time, because each waits for five seconds before it asks for the
+/// decision.
 #[tokio::test]
-async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
+async fn a_terminal_joins_by_its_code_and_reports_a_denial_or_removal() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -130,7 +131,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     terminal.says("* #rust End of").await;
     another.says("You are in").await;
 
-    // A message said on each side arrives on the other.
+    // A message from each side arrives on the other.
     bob.send("PRIVMSG #rust :hello terminal").await;
     for terminal in [&mut terminal, &mut another] {
         assert_eq!(
@@ -148,7 +149,7 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     assert_eq!(
         terminal.says("boo").await,
         "#rust <bob> \u{fffd}[2Jboo",
-        "nobody moves its cursor"
+        "no other program moves its cursor"
     );
     terminal.types("/join #tea");
     another.says("* alice JOIN #tea").await;
@@ -157,13 +158,13 @@ async fn a_terminal_joins_by_its_code_and_says_when_it_is_denied_or_removed() {
     terminal.types("/kick #rust bob");
     terminal.says("requires the scope").await;
 
-    // A token that has expired is renewed.
+    // The terminal renews a token that has expired.
     server.advance(Duration::from_mins(11));
     terminal.types("/privmsg #rust :still here");
     hears(&bob, "still here").await;
     assert_eq!(server.rows("audit WHERE action = 'grant_refreshed'"), 1);
 
-    // Ctrl-D leaves, and removing is removing.
+    // Ctrl-D leaves the chat but keeps the device. Removing the device ends the terminal.
     drop(another.process.stdin.take());
     another.says("Good bye.").await;
     assert!(another.ended().await.success());

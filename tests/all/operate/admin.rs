@@ -1,4 +1,5 @@
-//! The operator's registry: apps, sessions and grants, beside a running server and without one.
+//! The operator's administration of apps, sessions and grants, beside a running server and without
+//! one.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +20,7 @@ use crate::support::{
 
 mod sessions;
 
-/// A folder, and the database in it, made by a server that stopped again.
+/// A folder with a database that a server created before it stopped.
 fn stopped() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
@@ -27,7 +28,7 @@ fn stopped() -> (tempfile::TempDir, PathBuf) {
     (dir, database)
 }
 
-/// What a subcommand lists.
+/// The items that a subcommand lists.
 async fn listed(database: &Path, args: &[&str]) -> Vec<Value> {
     let lines = rejoin(database, &[args, &["--json"]].concat())
         .await
@@ -38,7 +39,7 @@ async fn listed(database: &Path, args: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// Why a subcommand is refused, in one line.
+/// The reason of a subcommand's refusal, in one line.
 async fn refused(database: &Path, args: &[&str]) -> String {
     rejoin(database, args)
         .await
@@ -49,7 +50,7 @@ async fn refused(database: &Path, args: &[&str]) -> String {
         .to_owned()
 }
 
-/// What the audit log tells after the first `skip` lines, without ids and times.
+/// The lines of the audit log after the first `skip`, without ids and times.
 async fn audited(database: &Path, skip: usize) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
     lines
@@ -60,7 +61,7 @@ async fn audited(database: &Path, skip: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() {
+async fn an_app_is_registered_listed_rotated_and_removed_with_and_without_a_server() {
     let (_dir, database) = stopped();
     let printed = rejoin(&database, &["app", "add", "--name", " deploy board "])
         .await
@@ -139,7 +140,7 @@ async fn an_app_is_registered_listed_rotated_and_removed_without_a_server_too() 
 }
 
 #[tokio::test]
-async fn an_app_that_is_removed_is_dead_at_once_with_all_it_was_granted() {
+async fn removing_an_app_ends_it_and_its_grants_at_once() {
     let server = TestServer::start().await;
     let (app, other) = (server.app("one", &[]).await, server.app("other", &[]).await);
     let (program, bystander) = (app.token("").await, other.token("").await);
@@ -153,13 +154,13 @@ async fn an_app_that_is_removed_is_dead_at_once_with_all_it_was_granted() {
         .call(Method::GET, "/auth/userinfo")
         .await
         .unwrap_err();
-    assert_eq!(refusal.code, "invalid_token", "it is known no more");
+    assert_eq!(refusal.code, "invalid_token", "the app is unknown");
     assert_eq!(app.try_token("").await.1["error"], "invalid_client");
     let apps = listed(&database, &["app", "list"]).await;
     assert_eq!(
         (&apps[0]["grants"], &apps[0]["tried"]),
         (&json!(0), &json!(1)),
-        "somebody still has its secret"
+        "the secret was tried after the removal"
     );
     assert_eq!(other.introspect(&bystander).await["active"], true);
     assert_integrity(&database);
@@ -206,7 +207,7 @@ async fn a_rotated_secret_works_beside_the_old_one_until_the_overlap_is_over() {
 }
 
 #[tokio::test]
-async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
+async fn the_operator_removes_a_sessions_key_and_its_stream_ends() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let key = alice.create_key("chat:read").await;
@@ -238,7 +239,7 @@ async fn somebodys_key_is_removed_by_the_operator_and_its_stream_ends() {
 }
 
 #[tokio::test]
-async fn what_an_app_cannot_be_is_refused_by_name_and_leaves_no_trace() {
+async fn invalid_apps_are_refused_with_a_reason_and_leave_no_trace() {
     let server = TestServer::start().await;
     let database = server.database();
     let (tv, gone) = (

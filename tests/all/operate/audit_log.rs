@@ -1,5 +1,5 @@
-//! The audit log as a rule: every action there is, caused over HTTP, has the address of the request
-//! that caused it.
+//! The rule of the audit log: every action that a request causes is recorded with the address of
+//! that request.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,11 +11,12 @@ use crate::{
     support::{App, Device, FLAGS, JsonAnswer, Socket, TestServer, status_and_code, until},
 };
 
-/// Where the people are, and where the apps run.
+/// The address of the users' devices and the address of the apps.
 const HOME: &str = "203.0.113.7";
 const CLOUD: &str = "198.51.100.9";
 const PASSWORD: &str = "correct horse battery";
-/// What the operator alone does, by subcommands; and lines that stand for many of any kind.
+/// The actions that no request causes: those of the operator's subcommands, and the line that
+/// stands for many refusals.
 const OF_NO_REQUEST: [&str; 8] = [
     "app_added",
     "app_rotated",
@@ -27,7 +28,7 @@ const OF_NO_REQUEST: [&str; 8] = [
     "refusals",
 ];
 
-/// Every action, as the source has them.
+/// The names of all actions, read from the source.
 fn actions() -> BTreeSet<String> {
     let source = include_str!("../../../src/audit.rs");
     let names = source
@@ -45,7 +46,7 @@ fn actions() -> BTreeSet<String> {
         .collect()
 }
 
-/// The actions of some lines of the log.
+/// The actions of the lines that match a condition.
 fn recorded(server: &TestServer, which: &str) -> BTreeSet<String> {
     let database = rusqlite::Connection::open(server.database()).unwrap();
     let mut lines = database
@@ -58,7 +59,7 @@ fn recorded(server: &TestServer, which: &str) -> BTreeSet<String> {
         .unwrap()
 }
 
-/// An app that runs elsewhere than its users are.
+/// An app whose address differs from that of its users.
 async fn app(server: &TestServer, name: &str, flags: &[&str]) -> App {
     let app = server.app(name, flags).await;
     App {
@@ -77,7 +78,7 @@ async fn rename(device: &Device, path: &str, name: &str) {
     assert_eq!(renamed.status(), 200);
 }
 
-/// Sessions, devices and passwords.
+/// Causes the actions of sessions, devices and passwords.
 async fn people(server: &TestServer) -> Device {
     let visitor = server.device().at_address(HOME);
     let alice = visitor.try_create_session("alice").await.unwrap();
@@ -104,7 +105,7 @@ async fn people(server: &TestServer) -> Device {
     alice
 }
 
-/// Keys, and what apps are let do.
+/// Causes the actions of keys and of apps.
 async fn programs(server: &TestServer, alice: &Device) {
     let key = alice.create_key("chat:read").await;
     let path = format!("/api/v1/keys/{}", key.client_id);
@@ -165,13 +166,17 @@ async fn every_line_that_a_request_causes_has_its_address() {
         .filter(|action| !OF_NO_REQUEST.contains(&action.as_str()))
         .cloned()
         .collect();
-    assert_eq!(missing, [] as [String; 0], "this test does not cause them");
+    assert_eq!(
+        missing,
+        [] as [String; 0],
+        "this test does not cause these actions"
+    );
     assert!(caused.is_disjoint(&of_no_request), "{caused:?}");
     assert_eq!(
         recorded(&server, "address IS NULL"),
         ["app_added".to_owned()].into()
     );
-    // It is the address of whoever asked: the app's for tokens, the user's for what the user said.
+    // A line has the address of its caller: the app's for tokens, and the user's for decisions.
     let from = |address: &str| recorded(&server, &format!("address = '{address}'"));
     assert_eq!(
         recorded(&server, &format!("address NOT IN ('{HOME}', '{CLOUD}')")),
@@ -200,7 +205,7 @@ async fn every_line_that_a_request_causes_has_its_address() {
         );
     }
 
-    // What is due by the clock is nobody's request.
+    // No request causes what expires, so its lines have no address.
     server.advance(Duration::from_hours(24 * 31));
     server.wait_for_clients(0).await;
     let due = ["client_left", "session_ended", "grant_revoked", "app_added"]
@@ -209,9 +214,9 @@ async fn every_line_that_a_request_causes_has_its_address() {
     assert_eq!(recorded(&server, "address IS NULL"), due);
 }
 
-/// A socket's commands and a stream come long after their request.
+/// The commands of a socket and the end of a stream come long after their request.
 #[tokio::test]
-async fn what_comes_over_a_socket_has_its_address_too() {
+async fn actions_over_a_socket_have_its_address() {
     let server = TestServer::with(&["--trusted-proxy", "127.0.0.1"]).await;
     let alice = server
         .device()
@@ -235,9 +240,9 @@ async fn what_comes_over_a_socket_has_its_address_too() {
     assert_eq!(recorded(&server, "address IS NULL"), [].into());
 }
 
-/// A program that manages a session need not know where its user is.
+/// A program with session:manage must not learn where its user is.
 #[tokio::test]
-async fn only_devices_that_come_by_a_cookie_see_addresses() {
+async fn only_devices_with_a_cookie_see_addresses() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let bot = alice.create_key("session:manage").await.token("").await;

@@ -1,5 +1,5 @@
-//! `rejoin channel`: what the operator sees of a channel, and does to it, beside a running server
-//! and without one.
+//! `rejoin channel`: the operator shows a channel, makes a member op and ends the channel, beside a
+//! running server and without one.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ async fn shown(database: &Path, name: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_channel_is_shown_with_all_that_is_set_on_it() {
+async fn a_channel_is_shown_with_its_modes_topic_and_members() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#Rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +ikv secret bob").await;
@@ -61,7 +61,7 @@ async fn a_channel_is_shown_with_all_that_is_set_on_it() {
         (&rows[3]["ban"], &rows[3]["set_by"]),
         (&json!("mallory!*@*"), &json!("alice"))
     );
-    // What would clear the operator's terminal is written out.
+    // Control characters are escaped, so that a topic cannot clear the operator's terminal.
     let table = rejoin(&server.database(), &["channel", "#RUST"])
         .await
         .unwrap();
@@ -72,7 +72,7 @@ async fn a_channel_is_shown_with_all_that_is_set_on_it() {
 }
 
 #[tokio::test]
-async fn a_member_is_made_op_and_the_channel_sees_it() {
+async fn a_member_becomes_op_and_the_channel_is_told() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
@@ -83,11 +83,7 @@ async fn a_member_is_made_op_and_the_channel_sees_it() {
             .unwrap();
     }
     let seen = alice.queue().await;
-    assert_eq!(
-        commands(&seen),
-        ["MODE"],
-        "the second time there is nothing to do"
-    );
+    assert_eq!(commands(&seen), ["MODE"], "the second call changes nothing");
     assert_eq!(
         (&seen[0]["source"], params(&seen[0])),
         (&json!("rejoin.server"), vec!["#rust", "+o", "bob"])
@@ -109,7 +105,7 @@ async fn a_member_is_made_op_and_the_channel_sees_it() {
 }
 
 #[tokio::test]
-async fn a_channel_is_ended_for_everybody_on_it() {
+async fn ending_a_channel_removes_all_its_members() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("MODE #rust +im").await;
@@ -136,13 +132,13 @@ async fn a_channel_is_ended_for_everybody_on_it() {
     assert_eq!(
         shown(&database, "rust").await[1]["op"],
         true,
-        "it can be made anew"
+        "the name can be used again"
     );
     assert_integrity(&database);
 }
 
 #[tokio::test]
-async fn a_channel_is_changed_without_a_server_too() {
+async fn a_channel_is_changed_without_a_running_server_too() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
     let server = Process::start(&database, &[]);
@@ -172,7 +168,7 @@ async fn a_channel_is_changed_without_a_server_too() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_refused_by_name_and_leaves_no_trace() {
+async fn unknown_channels_and_members_are_refused_by_name() {
     let server = TestServer::start().await;
     let [_alice] = server.sessions_on("#rust", ["alice"]).await;
     server.create_session("bob").await;

@@ -1,5 +1,5 @@
-//! The control socket in a folder that is not one's own alone: who may open it, and who answers
-//! there.
+//! The control socket in a folder that other users may write to: who may open the socket, and which
+//! answers a subcommand accepts.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use rustix::{process::Uid, thread::set_thread_res_uid};
 
 use crate::support::{Process, rejoin};
 
-/// A user who is neither root nor whoever runs the tests.
+/// The id of a user that is neither root nor the user of the tests.
 const STRANGER: u32 = 65_534;
 
-/// A database that a server made and left, in a folder into which everybody may write.
+/// A database that a server created before it stopped, in a folder that all users may write to.
 fn shared() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -30,14 +30,14 @@ fn shared() -> (tempfile::TempDir, PathBuf) {
     (dir, database)
 }
 
-/// Answers one question on a database's socket as another user, that it was done. `None`: these
-/// tests may not become one.
+/// As another user, answers one request on a database's socket with "Done". Returns `None` if the
+/// tests may not change their user.
 fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
     let socket = database.with_extension("db.sock");
     let (ready, begun) = mpsc::channel();
     let answering = thread::spawn(move || {
         let stranger = Uid::from_raw(STRANGER);
-        // It is this thread's alone.
+        // This changes the user of the thread alone, not of the process.
         if set_thread_res_uid(stranger, stranger, stranger).is_err() {
             return;
         }
@@ -57,9 +57,9 @@ fn impostor(database: &Path) -> Option<thread::JoinHandle<()>> {
     begun.recv().ok().map(|()| answering)
 }
 
-/// It could say that something is revoked that is not, or take a secret for its own.
+/// An impostor could report a revocation that never happened, or receive a secret.
 #[tokio::test]
-async fn a_subcommand_hears_nobody_but_root_its_own_user_and_the_database_s_owner() {
+async fn a_subcommand_accepts_answers_of_root_its_own_user_and_the_owner_only() {
     let (_dir, database) = shared();
     for args in [&["session", "alice", "--end"][..], &["restore", "copy.db"]] {
         let Some(answering) = impostor(&database) else {
@@ -73,7 +73,7 @@ async fn a_subcommand_hears_nobody_but_root_its_own_user_and_the_database_s_owne
         assert!(refusal.contains("rejoin.db.sock"), "{refusal}");
         answering.join().unwrap();
     }
-    // Where the server runs as the database's owner, root may ask it.
+    // If the server runs as the owner of the database, root accepts its answers.
     let Some(answering) = impostor(&database) else {
         return;
     };
@@ -88,7 +88,7 @@ async fn a_subcommand_hears_nobody_but_root_its_own_user_and_the_database_s_owne
 }
 
 #[tokio::test]
-async fn the_socket_is_its_owners_alone_from_the_first_moment_and_no_name_is_trusted_with_that() {
+async fn the_socket_is_private_from_the_moment_it_is_created() {
     let (dir, database) = shared();
     let library = dir.path().join("no_chmod.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/no_chmod.c");
@@ -106,7 +106,7 @@ async fn the_socket_is_its_owners_alone_from_the_first_moment_and_no_name_is_tru
         command.env("LD_PRELOAD", &library);
     });
     let mode = fs::metadata(database.with_extension("db.sock"))
-        .expect("it has one")
+        .expect("the server has a socket")
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);

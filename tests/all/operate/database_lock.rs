@@ -1,5 +1,5 @@
-//! One process owns a database: servers and subcommands wait for each other, and say who is in the
-//! way.
+//! Only one process at a time uses a database. Servers and subcommands wait for each other, and a
+//! refusal names the process that holds the lock.
 
 use std::{fs::File, io::Write, path::PathBuf};
 
@@ -31,8 +31,8 @@ async fn subcommands_without_a_server_wait_for_each_other() {
     );
 }
 
-/// What a subcommand says was done was done once, and what failed was not done, whoever had the
-/// database at that moment.
+/// A subcommand that succeeds takes effect once, and one that fails has no effect, whichever
+/// process holds the database at the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn subcommands_race_the_start_and_the_stop_of_a_server() {
     let (_dir, database) = stopped();
@@ -65,7 +65,7 @@ async fn subcommands_race_the_start_and_the_stop_of_a_server() {
 }
 
 #[tokio::test]
-async fn a_second_server_is_refused_at_once_also_by_another_name_of_the_database() {
+async fn a_second_server_is_refused_at_once_under_any_name_of_the_database() {
     let dir = tempfile::tempdir().unwrap();
     let (database, link) = (dir.path().join("rejoin.db"), dir.path().join("link.db"));
     let server = Process::start(&database, &[]);
@@ -88,9 +88,9 @@ async fn a_second_server_is_refused_at_once_also_by_another_name_of_the_database
     );
 }
 
-/// Each waits as long as it is patient, and then names the process that has the database.
+/// Each process waits for its time-out, and then names the process that holds the database.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_not_let_go_is_waited_for_and_then_given_up() {
+async fn a_process_waits_for_a_locked_database_and_then_gives_up() {
     let (_dir, database) = stopped();
     let mut other = File::create(database.with_extension("db.lock")).unwrap();
     other.lock().unwrap();
@@ -111,7 +111,7 @@ async fn a_database_that_is_not_let_go_is_waited_for_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn the_lock_and_the_socket_are_no_links_to_elsewhere() {
+async fn the_lock_and_the_socket_must_not_be_links() {
     let (dir, database) = stopped();
     let precious = dir.path().join("precious");
     std::fs::write(&precious, "precious").unwrap();
@@ -128,7 +128,7 @@ async fn the_lock_and_the_socket_are_no_links_to_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_is_asked_while_the_server_stops_is_answered() {
+async fn a_request_during_the_stop_is_answered() {
     let mut server = TestServer::start().await;
     server.create_session("alice").await;
     let database = server.database();

@@ -1,5 +1,5 @@
-//! The file of the server's own keys: made at the first start, checked at every other, rotated, and
-//! never in the database.
+//! The file of the server's own keys. The first start creates it, every other start checks it, and
+//! a subcommand rotates it. The keys are never in the database.
 
 mod rotation;
 
@@ -18,7 +18,7 @@ fn keys_of(database: &Path) -> PathBuf {
     database.with_extension("db.keys")
 }
 
-/// A folder and the database in it, whose server ran and stopped.
+/// A folder with a database whose server ran and stopped.
 fn stopped() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("rejoin.db");
@@ -31,7 +31,7 @@ fn chmod(file: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn the_first_start_makes_the_file_and_a_code_that_waits_survives_a_restart() {
+async fn the_first_start_creates_the_file_and_a_pending_code_survives_a_restart() {
     let mut server = TestServer::start().await;
     let file = keys_of(&server.database());
     assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o600);
@@ -46,10 +46,10 @@ async fn the_first_start_makes_the_file_and_a_code_that_waits_survives_a_restart
     assert_integrity(&server.database());
 }
 
-/// With wrong keys, or none, a server would go on with half of what it promised. So it does not
-/// start, and says what to do.
+/// With wrong or missing keys a server would break the codes and retries that it has promised. So
+/// it refuses to start and says what to do.
 #[test]
-fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
+fn a_wrong_key_file_is_refused_and_left_unchanged() {
     let (dir, database) = stopped();
     let (_other_dir, other) = stopped();
     let file = keys_of(&database);
@@ -114,11 +114,15 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
             && said.contains("rejoin keys accept"),
         "{said}"
     );
-    assert!(!file.exists(), "it makes no other in its place");
+    assert!(
+        !file.exists(),
+        "the server creates no other file in its place"
+    );
     fs::create_dir(&file).unwrap();
     assert!(Process::refused(&database, &[]).contains("is not a regular file"));
     fs::remove_dir(&file).unwrap();
-    // What starts is the right one, also where it is a link, as systems hand out secrets.
+    // The correct file starts the server, also through a symbolic link: container systems provide
+    // secrets as links.
     let kept = dir.path().join("kept");
     fs::write(&kept, &good).unwrap();
     chmod(&kept, 0o600);
@@ -127,7 +131,7 @@ fn a_key_file_that_is_not_right_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn the_file_may_be_elsewhere_and_made_beforehand() {
+async fn the_file_may_be_in_another_place_and_created_beforehand() {
     let dir = tempfile::tempdir().unwrap();
     let (database, file) = (
         dir.path().join("rejoin.db"),
@@ -161,9 +165,9 @@ async fn the_file_may_be_elsewhere_and_made_beforehand() {
     assert!(!keys_of(&database).exists() && fs::read(&file).unwrap() == made);
     assert!(
         Process::refused(&database, &[]).contains("is missing"),
-        "it is found by its name alone"
+        "the file is found only by the given name"
     );
-    // What issues nothing needs no keys.
+    // Subcommands that issue no codes need no keys.
     for args in [
         &["audit"][..],
         &["sessions"],
@@ -175,12 +179,12 @@ async fn the_file_may_be_elsewhere_and_made_beforehand() {
     assert_eq!(
         fs::read_dir(dir.path().join("etc")).unwrap().count(),
         1,
-        "nothing is left beside it"
+        "no temporary file is left beside it"
     );
 }
 
 #[tokio::test]
-async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
+async fn lost_keys_are_replaced_by_hand_and_sessions_stay_live() {
     let (_dir, database) = stopped();
     let file = keys_of(&database);
     let process = Process::start(&database, &[]);
@@ -207,7 +211,7 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
     assert_eq!(
         device.refusal().await,
         "expired_token",
-        "nobody finds it by what it shows"
+        "the new keys cannot find the old code"
     );
     let device = PendingDevice::start(&app).await;
     allow(&alice, &device.code).await;
@@ -215,12 +219,12 @@ async fn keys_that_are_lost_are_replaced_by_hand_and_sessions_go_on() {
     assert_eq!(
         rejoin(&database, &["keys", "accept"]).await.unwrap(),
         "",
-        "it is accepted already"
+        "the file is accepted already"
     );
     drop(process);
 }
 
-/// A stolen database or backup says nothing of the keys.
+/// A stolen database or backup must not reveal the keys.
 #[tokio::test]
 async fn the_keys_are_in_no_other_file() {
     let server = TestServer::start().await;
@@ -265,7 +269,7 @@ async fn the_keys_are_in_no_other_file() {
     }
 }
 
-/// A copy of the database from before a rotation goes with the keys of today.
+/// A copy of the database from before several rotations starts with the current keys.
 #[tokio::test]
 async fn an_older_copy_of_the_database_starts_with_a_newer_key_file_of_its_own() {
     let (dir, database) = stopped();
@@ -281,7 +285,7 @@ async fn an_older_copy_of_the_database_starts_with_a_newer_key_file_of_its_own()
     let newest = file.to_str().unwrap();
     Process::start(&copy, &["--keys", newest]).terminate();
     Process::start(&database, &[]).terminate();
-    // From then on it is this one's, too.
+    // After that start the copy refuses the old file, too.
     let old = dir.path().join("old.keys");
     fs::write(&old, &first).unwrap();
     chmod(&old, 0o600);

@@ -1,5 +1,5 @@
-//! What the log says, and never says: everything at the finest level, over every transport, with
-//! all that goes wrong.
+//! What the log contains and must never contain. The test logs everything at the finest level, uses
+//! every transport, and causes every kind of error.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ mod credentials;
 
 use credentials::*;
 
-/// What asks the libraries by name, so that no general rule is in the way.
+/// A filter that names each library, because the server's default rule would otherwise apply to it.
 const EVERYTHING: &str = "trace,rejoin=trace,tungstenite=trace,tungstenite::protocol=trace,tungstenite::protocol::frame=trace,\
     tokio_tungstenite=trace,axum=trace,axum::rejection=trace,hyper=trace,hyper_util=trace,h2=trace,tower=trace,tower_http=trace,\
     rusqlite=trace,serde_json=trace,mio=trace,tokio=trace,log=trace";
@@ -27,10 +27,11 @@ fn text(value: &Value, name: &str) -> String {
         .to_owned()
 }
 
-/// What was secret in a part of what was done.
+/// The secrets that a part of the test used.
 type Secrets = Vec<String>;
 
-/// Passwords: set, changed, mistyped, in the wrong place, by every way there is.
+/// Sets passwords, changes them, mistypes them and puts them into wrong places, in every possible
+/// way.
 async fn passwords(server: &Process) -> (Device, Secrets) {
     let alice = server.create_session("alice").await;
     alice.send(&format!("@label=p PASS :{PASSWORD}")).await;
@@ -132,8 +133,8 @@ async fn passwords(server: &Process) -> (Device, Secrets) {
     )
 }
 
-/// The same over the socket, which a library reads: frame by frame, whole, garbled, too long, and
-/// on the way out.
+/// Does the same over the socket, whose frames a library reads: whole, garbled and too long, and
+/// also when the server writes.
 async fn sockets(server: &Process, alice: &Device, bot: &Device) -> Secrets {
     let mut socket = Socket::open(alice, "").await;
     for message in [
@@ -170,7 +171,7 @@ async fn sockets(server: &Process, alice: &Device, bot: &Device) -> Secrets {
         socket.send_frame(frame).await;
         socket.closed().await;
     }
-    // The handshake carries the cookie, or a token.
+    // The handshake carries the cookie or a token.
     Socket::open(bot, "")
         .await
         .send(json!({"command": "PING", "params": ["x"]}))
@@ -221,11 +222,11 @@ async fn the_log_is_structured_and_holds_no_secret() {
         finest |= ours && line["level"] == "DEBUG";
     }
     assert!(finest && log.contains("logged in"));
-    // A request is known by its route.
+    // The log shows a request by its route.
     for route in ["/api/v1/keys/{client_id}", "/api/v1/messages", "none"] {
         assert!(log.contains(&format!("\"route\":\"{route}\"")), "{route}");
     }
-    // The line that the documentation's rule for fail2ban finds, once for every failed login.
+    // The rule for fail2ban in the documentation matches one line for every failed login.
     let page = docs::page("docs/operate.md");
     let rule = page
         .lines()

@@ -1,5 +1,5 @@
-//! The proxies of the documentation, configured as it says, in front of a real server: nginx and
-//! Caddy, spoken to by curl over TLS.
+//! nginx and Caddy, configured as the documentation says, in front of a real server. The client is
+//! curl over TLS.
 
 use std::{
     fs,
@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::support::{Process, TEST_TIMEOUT, docs, tls::Certificate};
 
-/// The host of the documentation's examples.
+/// The host name of the documentation's examples.
 const HOST: &str = "chat.example.org";
-/// The socket on which nginx speaks plain http, in place of port 80.
+/// The socket on which nginx serves plain http, in place of port 80.
 const PLAIN: &str = "http.sock";
 
 /// A server, a proxy in front of it, and a folder for both.
@@ -34,7 +34,7 @@ impl Site {
         let public_url = format!("https://{HOST}");
         let flags = ["--public-url", &public_url, "--trusted-proxy", "127.0.0.1"];
         let server = Process::start(&folder.path().join("rejoin.db"), &flags);
-        // Neither proxy can be asked for a port of the system's choice.
+        // Neither proxy can let the system pick its port, so the test picks a free one.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         Self {
@@ -101,7 +101,7 @@ impl Site {
         site.behind(&mut caddy)
     }
 
-    /// The configuration with this site's certificate and server.
+    /// The documented configuration, with this site's certificate and server.
     fn with_own_files(&self, block: &str) -> String {
         let file = |path: PathBuf| path.display().to_string();
         let (pem, key) = (self.certificate.certificate(), self.certificate.key());
@@ -111,7 +111,7 @@ impl Site {
         docs::replace(&block, "http://127.0.0.1:8080", &self.server.base)
     }
 
-    /// Starts a proxy, and waits until it accepts connections.
+    /// Starts a proxy and waits until it accepts connections.
     fn behind(mut self, proxy: &mut Command) -> Self {
         let log = self.folder.path().join("proxy.log");
         let proxy = proxy
@@ -130,7 +130,7 @@ impl Site {
         self
     }
 
-    /// curl, from an address that nothing else has, with a cookie file.
+    /// A curl command with a cookie file, from an address that no other client uses.
     fn curl(&self, cookies: &str, path: &str, args: &[&str]) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--interface", "127.1.2.3", "--cacert"])
@@ -145,7 +145,7 @@ impl Site {
         curl
     }
 
-    /// What a request is answered: the body, and on a line of its own the status.
+    /// Sends a request. Returns the body and the status, each on a line of its own.
     fn call(&self, cookies: &str, path: &str, args: &[&str]) -> String {
         let status = ["-w", "\n%{http_code}"];
         let output = self
@@ -161,7 +161,7 @@ impl Site {
         assert!(answer.ends_with("\n200"), "{answer}");
     }
 
-    /// Follows the queue while it grows, and finds a text in it as soon as it is sent.
+    /// Reads the queue while it grows, and asserts that a sent text appears at once.
     fn follows(&self, cookies: &str, path: &str, args: &[&str], begin: &str, sent: &str) {
         let mut curl = self
             .curl(cookies, path, args)
@@ -180,14 +180,14 @@ impl Site {
         let json = ["-H", "Content-Type: application/json", "-d"];
         let post = |body| [&json[..], &[body]].concat();
 
-        // A session, from the address that the proxy sees, by a cookie for this host alone.
+        // A new session gets the address that the proxy sees, and a cookie for this host alone.
         let created = self.call("alice", "/api/v1/session", &post(r#"{"nick":"alice"}"#));
         assert!(created.ends_with("\n201"), "{created}");
         assert!(created.contains("\"first\":\"127.1.2.0/24\""), "{created}");
         let cookies = fs::read_to_string(self.folder.path().join("alice")).unwrap();
         assert!(cookies.contains("__Host-rejoin"), "{cookies}");
 
-        // Logging in from another device, with the page that leads there.
+        // Another device logs in and then loads the page.
         self.send("alice", "JOIN #proxies");
         self.send("alice", "PASS :correct horse battery");
         let page = self.call("phone", "/login?nick=alice", &[]);
@@ -195,7 +195,7 @@ impl Site {
         let login = post(r#"{"nick":"alice","password":"correct horse battery"}"#);
         assert!(self.call("phone", "/login", &login).ends_with("\n200"));
 
-        // What is said arrives at once, by each way of delivery.
+        // A message arrives at once by each delivery mode.
         self.follows("alice", "/api/v1/events", &["-N"], "id:", "by a stream");
         let upgrade = [
             "-N",
@@ -213,7 +213,8 @@ impl Site {
         let socket = "/api/v1/socket?after=0";
         self.follows("phone", socket, &upgrade, "101 Switching", "by a socket");
 
-        // An app's long state comes back in the head of an answer, and its way is gone on.
+        // The long state of an app comes back in the Location header, and the browser can follow
+        // it.
         let authorize = self.authorize(&"s".repeat(12_000));
         let asked = self.call("nobody", &authorize, &["-i"]);
         let next = asked
@@ -227,7 +228,7 @@ impl Site {
                 .unwrap()
                 .contains("/auth/authorize")
         );
-        // So are many cookies of neighbouring applications.
+        // A request with many cookies of neighbouring applications passes as well.
         let cookies = format!("Cookie: neighbour={}", "c".repeat(12_000));
         let healthy = self.call("nobody", "/healthz", &["-H", &cookies]);
         assert_eq!(healthy, "ok\n\n200");
@@ -236,7 +237,7 @@ impl Site {
         assert!(metrics.ends_with("\n403"), "{metrics}");
     }
 
-    /// Plain http leads to the same page over https.
+    /// Asserts that plain http redirects to the same page over https.
     fn redirects_to_https(&self) {
         let output = Command::new("curl")
             .args([
@@ -257,7 +258,7 @@ impl Site {
         assert_eq!(text(&output), format!("301 https://{HOST}/login?nick=a"));
     }
 
-    /// The path of a sign-in with a state.
+    /// The path of an authorization request with a state.
     fn authorize(&self, state: &str) -> String {
         let script = "rejoin app add --name Wiki --redirect-uri https://wiki.example.org/done";
         let database = self.folder.path().join("rejoin.db");
@@ -278,14 +279,14 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if let Some(proxy) = &mut self.proxy {
-            // It may have ended by itself.
+            // The proxy may have ended by itself.
             let _ = proxy.kill();
             let _ = proxy.wait();
         }
     }
 }
 
-/// Where a proxy's program is: installed, or unpacked by `tests/run`.
+/// The program of a proxy, either installed or unpacked by `tests/run`.
 fn program(name: &str) -> PathBuf {
     let unpacked = docs::root().join("target/proxies/usr");
     let folders = [Path::new("/usr"), &unpacked];
@@ -297,14 +298,14 @@ fn program(name: &str) -> PathBuf {
         .unwrap_or_else(|| name.into())
 }
 
-/// What a program printed that had nothing to complain about.
+/// The output of a program that succeeded and printed no error.
 fn text(output: &Output) -> String {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaints}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Reads up to a text.
+/// Reads until a text appears.
 fn read_until(stream: &mut BufReader<impl Read>, wanted: &str) {
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(wanted) {
@@ -317,13 +318,13 @@ fn read_until(stream: &mut BufReader<impl Read>, wanted: &str) {
 }
 
 #[test]
-fn nginx_works_as_the_documentation_configures_it() {
+fn nginx_works_with_the_documented_configuration() {
     let site = Site::nginx();
     site.works();
     site.redirects_to_https();
 }
 
 #[test]
-fn caddy_works_as_the_documentation_configures_it() {
+fn caddy_works_with_the_documented_configuration() {
     Site::caddy().works();
 }

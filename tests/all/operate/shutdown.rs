@@ -1,4 +1,4 @@
-//! A stop: afterwards the database is one whole file, or the log says which files belong together.
+//! A stop leaves the database as one whole file, or the log says which files belong together.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::support::{Device, Disk, JsonAnswer, Process, copy_keys, rejoin};
 
-/// The files that SQLite keeps beside a database while it is open.
+/// The files that SQLite keeps beside an open database.
 fn beside(database: &Path) -> [PathBuf; 2] {
     ["db-wal", "db-shm"].map(|extension| database.with_extension(extension))
 }
@@ -24,7 +24,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (dir, database)
 }
 
-/// Alice on #rust, who has said so much; the id of the last message.
+/// Alice joins #rust and sends `count` messages. Returns her device and the id of the last message.
 async fn speak(server: &Process, count: usize) -> (Device, i64) {
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -38,13 +38,13 @@ async fn speak(server: &Process, count: usize) -> (Device, i64) {
 }
 
 #[tokio::test]
-async fn after_a_clean_stop_the_file_alone_holds_everything() {
+async fn after_a_clean_stop_one_file_holds_everything() {
     for signal in ["TERM", "INT"] {
         let (dir, database) = folder();
         let server = Process::start(&database, &[]);
         let (alice, last) = speak(&server, 20).await;
         let bob = server.create_session("bob").await;
-        // What is held open does not keep the write-ahead log.
+        // An open stream must not keep the write-ahead log in use.
         let stream = bob.stream("").await;
         let held = tokio::spawn({
             let alice = alice.clone();
@@ -53,7 +53,7 @@ async fn after_a_clean_stop_the_file_alone_holds_everything() {
         server.wait_for_connections(2).await;
         assert!(
             beside(&database)[0].metadata().unwrap().len() > 0,
-            "it is written to the write-ahead log first"
+            "messages are written to the write-ahead log first"
         );
         assert!(server.signal(signal).success());
         assert_one_file(&database, signal);
@@ -94,7 +94,7 @@ async fn a_subcommand_without_a_server_leaves_one_whole_file() {
         &["app", "remove", "app_nobody"],
         &["session", "alice", "--end"],
     ] {
-        // A crash leaves a write-ahead log for the subcommand to fold in.
+        // A crash leaves a write-ahead log, which the subcommand folds in.
         let server = Process::start(&database, &[]);
         if server.device().try_create_session("alice").await.is_ok() {
             assert!(beside(&database)[0].metadata().unwrap().len() > 0);
@@ -106,7 +106,7 @@ async fn a_subcommand_without_a_server_leaves_one_whole_file() {
 }
 
 #[tokio::test]
-async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
+async fn a_stop_that_keeps_the_write_ahead_log_says_which_files_belong_together() {
     type Hold = fn(&Path, &Disk) -> Option<Connection>;
     let reader: Hold = |database, _| {
         let other = Connection::open(database).unwrap();
@@ -148,7 +148,7 @@ async fn a_stop_that_cannot_fold_the_log_in_says_which_files_belong_together() {
         });
         let (alice, last) = speak(&server, 1).await;
         let held = hold(&database, &disk);
-        // What the other process does not see, it does not let SQLite fold in.
+        // A reader's snapshot does not have this message, so SQLite cannot fold it in.
         let last = match &held {
             Some(_) => alice.send("PRIVMSG #rust :after that").await["ids"][0]
                 .as_i64()

@@ -1,4 +1,4 @@
-//! The operator's subcommands: beside a running server and without one.
+//! The operator's subcommands, beside a running server and without one.
 
 use serde_json::json;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use crate::support::{Process, TestServer, copy_keys, rejoin, until};
 
-/// What the audit log says, without ids and times.
+/// The lines of the audit log, without ids and times.
 async fn audit(database: &Path) -> Vec<String> {
     let lines = rejoin(database, &["audit"]).await.unwrap();
     lines
@@ -25,7 +25,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
+async fn the_audit_log_is_shown_with_and_without_a_server() {
     let (_dir, database) = folder();
     let server = Process::start(&database, &[]);
     let alice = server.create_session("alice").await;
@@ -96,7 +96,7 @@ async fn the_audit_log_tells_what_happened_beside_the_server_and_without_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
+async fn a_backup_of_a_running_server_is_complete_and_can_be_restored() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     let socket = std::fs::metadata(database.with_extension("db.sock")).unwrap();
@@ -134,23 +134,23 @@ async fn a_backup_of_a_running_server_is_whole_and_can_be_restored() {
         .unwrap();
     assert!(
         after_restore > lost,
-        "an id that was given after the copy was made is not given again"
+        "an id that was issued after the copy is not issued again"
     );
     let dave = restored.create_session("dave").await.snapshot().await;
     for one in ["session", "client"] {
         assert!(
             dave[one]["id"].as_i64() > carol[one]["id"].as_i64(),
-            "neither is a {one}'s"
+            "the id of a {one} is not issued again"
         );
     }
     let page = alice.poll(&format!("timeout=0&after={lost}")).await;
     assert_eq!(
         page["messages"][0]["id"].as_i64(),
         Some(after_restore),
-        "who saw what is lost goes on behind it"
+        "a reader of lost events continues behind them"
     );
     restored.terminate();
-    // The same copy once more: nor are those of the first restore given again.
+    // A second restore of the same copy does not issue the ids of the first restore again either.
     let again = dir.path().join("again.db");
     std::fs::copy(&kept, &again).unwrap();
     copy_keys(&database, &again);

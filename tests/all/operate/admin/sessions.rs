@@ -1,9 +1,9 @@
-//! What the operator sees of sessions and grants and ends of them, and long lists.
+//! The operator lists sessions and grants, ends them, and gets long lists whole.
 
 use super::*;
 
 #[tokio::test]
-async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
+async fn a_session_is_shown_by_nick_or_id_with_its_devices_keys_and_grants() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -33,7 +33,7 @@ async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
     assert_eq!(
         (&seen["session"], &seen["seen_at"]),
         (&session, &json!(now)),
-        "the memory knows better"
+        "the server's memory has later values"
     );
     assert_eq!(
         (&first["client"], &first["seen_at"]),
@@ -67,7 +67,7 @@ async fn a_session_is_shown_by_its_nick_or_id_with_all_that_hangs_on_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_operator_ends_is_over_for_every_client_at_once() {
+async fn ending_a_session_ends_every_client_at_once() {
     let server = TestServer::start().await;
     let [bob, alice] = server.sessions_on("#rust", ["bob", "alice"]).await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -191,7 +191,7 @@ async fn grants_are_listed_by_app_and_by_session_and_revoked_one_by_one() {
 }
 
 #[tokio::test]
-async fn who_and_what_is_not_there_is_refused_by_name() {
+async fn unknown_sessions_apps_and_grants_are_refused_by_name() {
     let server = TestServer::start().await;
     server.create_session("alice").await;
     let database = server.database();
@@ -228,12 +228,12 @@ async fn who_and_what_is_not_there_is_refused_by_name() {
     assert_eq!(
         rejoin(&database, &["grants"]).await.unwrap(),
         "",
-        "nothing is listed as nothing"
+        "an empty list is printed as nothing"
     );
 }
 
 #[tokio::test]
-async fn long_lists_are_whole_beside_a_server_and_without_it() {
+async fn long_lists_are_complete_with_and_without_a_server() {
     let (_dir, database) = stopped();
     let fill = "CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 600) SELECT n FROM n;
         INSERT INTO target (id) SELECT n FROM n;
@@ -267,7 +267,7 @@ async fn long_lists_are_whole_beside_a_server_and_without_it() {
 }
 
 #[tokio::test]
-async fn operators_who_work_at_one_time_do_not_cross() {
+async fn simultaneous_operators_do_not_conflict() {
     let server = TestServer::start().await;
     let database = server.database();
     let added = futures_util::future::join_all((0..4).map(|_| server.app("board", &[]))).await;
@@ -293,12 +293,12 @@ async fn operators_who_work_at_one_time_do_not_cross() {
     assert_eq!(
         told,
         [format!("app_removed app={}", added[0].client_id)],
-        "it was removed once"
+        "only one of them removed it"
     );
 }
 
 #[tokio::test]
-async fn a_new_secret_is_in_no_log_of_the_servers() {
+async fn a_new_secret_is_not_in_the_servers_log() {
     let dir = tempfile::tempdir().unwrap();
     let (database, log) = (dir.path().join("rejoin.db"), dir.path().join("log"));
     let server = Process::logging(&database, &log);
@@ -316,7 +316,7 @@ async fn a_new_secret_is_in_no_log_of_the_servers() {
 }
 
 #[tokio::test]
-async fn what_the_control_socket_does_not_understand_is_refused() {
+async fn the_control_socket_refuses_unknown_requests() {
     let server = TestServer::start().await;
     for question in [
         "\n",

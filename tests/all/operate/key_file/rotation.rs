@@ -11,7 +11,7 @@ use crate::{
 const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
-async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost() {
+async fn a_rotation_beside_a_running_server_loses_no_pending_codes() {
     let mut server = TestServer::start().await;
     let (database, file) = (server.database(), keys_of(&server.database()));
     let alice = server.create_session("alice").await;
@@ -32,15 +32,19 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
         allow(&alice, &device.code).await;
         device.access().await;
     }
-    // From the next day on the new key is the one in use, after a restart too.
+    // From the next day on the server uses the new key, also after a restart.
     server.advance(DAY);
     let after = PendingDevice::start(&app).await;
     let keys_in_use = "(SELECT DISTINCT key FROM device_code)";
-    assert_eq!(server.rows(keys_in_use), 1, "those that were used are gone");
+    assert_eq!(
+        server.rows(keys_in_use),
+        1,
+        "the redeemed codes are deleted"
+    );
     server.restart().await;
     allow(&alice, &after.code).await;
     after.access().await.snapshot().await;
-    // Then the file of before is no longer the database's.
+    // After that day the database refuses the old file.
     server.stop().await;
     let new = fs::read(&file).unwrap();
     fs::write(&file, &old).unwrap();
@@ -48,7 +52,7 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
     assert!(said.contains("from before a rotation"), "{said}");
     fs::write(&file, &new).unwrap();
     server.run().await;
-    // Nothing depends on the first key any more.
+    // No code depends on the first key any more, so a second rotation removes it.
     rejoin(&database, &["keys", "rotate", "--at-once"])
         .await
         .unwrap();
@@ -66,9 +70,10 @@ async fn keys_are_rotated_beside_a_running_server_and_nothing_that_waits_is_lost
     assert_integrity(&database);
 }
 
-/// Nodes get a new file one by one, so for a day the file of before starts a server, too.
+/// In a cluster the nodes get the new file one by one, so for a day the old file starts a server,
+/// too.
 #[tokio::test]
-async fn during_a_rotation_both_files_are_the_databases() {
+async fn during_a_rotation_both_files_are_accepted() {
     let (_dir, database) = stopped();
     let file = keys_of(&database);
     let old = fs::read(&file).unwrap();
@@ -81,7 +86,7 @@ async fn during_a_rotation_both_files_are_the_databases() {
     rejoin(&database, &["keys", "rotate", "--at-once"])
         .await
         .unwrap();
-    // It may have leaked.
+    // `--at-once` is for keys that may have leaked, so both earlier files are refused.
     for bytes in [&new, &old] {
         fs::write(&file, bytes).unwrap();
         assert!(Process::refused(&database, &[]).contains("from before a rotation"));
@@ -89,7 +94,7 @@ async fn during_a_rotation_both_files_are_the_databases() {
 }
 
 #[tokio::test]
-async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
+async fn an_impossible_rotation_is_refused_and_changes_nothing() {
     let (dir, database) = stopped();
     let (_other_dir, other) = stopped();
     let file = keys_of(&database);
@@ -118,7 +123,7 @@ async fn what_a_rotation_cannot_do_is_refused_and_changes_nothing() {
     );
     drop(process);
     assert_eq!(fs::read(&file).unwrap(), good);
-    // A folder into which nothing can be written.
+    // A folder in the place of the new file makes the write fail.
     fs::create_dir(dir.path().join("rejoin.db.keys.new")).unwrap();
     assert!(rotate(&[]).await.contains("cannot be written"));
     fs::remove_dir(dir.path().join("rejoin.db.keys.new")).unwrap();

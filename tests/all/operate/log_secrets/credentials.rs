@@ -1,8 +1,8 @@
-//! Keys and apps, used and misused in every way, for the log to hide.
+//! Keys and apps, used and misused in every way, whose secrets the log must not show.
 
 use super::*;
 
-/// Keys and what they are exchanged for, right and wrong, by form and by header.
+/// Uses keys and their tokens, correct and wrong ones, in forms and in headers.
 pub(super) async fn keys(server: &Process, alice: &Device) -> (Device, Secrets) {
     let key = alice.create_key("chat:read identity").await;
     let bot = key.token("").await;
@@ -104,7 +104,7 @@ pub(super) async fn keys(server: &Process, alice: &Device) -> (Device, Secrets) 
     )
 }
 
-/// An app that signs its user in, and a device that is let in; over the operator's socket, too.
+/// Signs a user in for an app and approves a device, and registers apps over the control socket.
 pub(super) async fn apps(server: &Process, database: &std::path::Path, alice: &Device) -> Secrets {
     let flags = ["--redirect-uri", REDIRECT, "--device", "--resource-server"];
     let app = App::of(&server.device(), &register(database, "wiki", &flags).await);

@@ -1,4 +1,4 @@
-//! A restore that is killed: the old database is there whole, or the new one is.
+//! A restore that is killed at any moment leaves either the old database or the new one, whole.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::{folder, kept};
 use crate::support::{Process, rejoin};
 
-/// Compiles what kills the program at its nth change of a file.
+/// Compiles the library that kills the program at its nth change of a file.
 fn killer(folder: &Path) -> PathBuf {
     let library = folder.join("kill_at.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/kill_at.c");
@@ -26,7 +26,7 @@ fn killer(folder: &Path) -> PathBuf {
     library
 }
 
-/// Whose session there is in a database, which must be whole.
+/// The nick of the one session in a database. Asserts that the database is whole.
 pub fn whose(database: &Path) -> String {
     let database = Connection::open(database).unwrap();
     let check: String = database
@@ -38,7 +38,7 @@ pub fn whose(database: &Path) -> String {
         .unwrap()
 }
 
-/// The files of a database, with its write-ahead log.
+/// Copies the files of a database, including its write-ahead log.
 fn copied(from: &Path, to: &Path) {
     for suffix in ["", "-wal"] {
         let name = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
@@ -54,7 +54,7 @@ async fn kill_9_at_any_moment_leaves_the_old_database_or_the_new_one_whole() {
     let copy = dir.path().join("copy.db");
     rejoin(&new, &["backup", "copy.db"]).await.unwrap();
     server.terminate();
-    // What is in the old one, a crash has left in its write-ahead log.
+    // The old database's content is still in its write-ahead log, as after a crash.
     let old = dir.path().join("old.db");
     let server = Process::start(&old, &[]);
     server.create_session("old").await;
@@ -111,6 +111,6 @@ async fn kill_9_at_any_moment_leaves_the_old_database_or_the_new_one_whole() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(
         left.into_iter().all(|name| !name.contains("restoring")),
-        "nothing is left behind"
+        "no temporary file is left behind"
     );
 }

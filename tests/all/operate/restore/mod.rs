@@ -1,4 +1,4 @@
-//! `rejoin restore`: a copy in the place of the database, and what becomes of those who are in it.
+//! `rejoin restore`: a copy takes the place of the database, and its sessions are told.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (dir, database)
 }
 
-/// What a restore says, as JSON.
+/// Restores a database. Returns the subcommand's report as JSON.
 async fn restore(database: &Path, args: &[&str]) -> Value {
     let printed = rejoin(database, &[&["restore", "--json"], args].concat())
         .await
@@ -30,7 +30,7 @@ async fn restore(database: &Path, args: &[&str]) -> Value {
     serde_json::from_str(&printed).unwrap()
 }
 
-/// The same device at another server.
+/// The same device, with another server.
 fn moved(device: &Device, server: &Process) -> Device {
     let mut moved = server.device();
     (moved.cookie, moved.token) = (device.cookie.clone(), device.token.clone());
@@ -41,7 +41,7 @@ async fn log_in(server: &Process, password: &str) -> Device {
     server.device().login("alice", password).await.unwrap()
 }
 
-/// A file beside the database whose name says that it was kept.
+/// The files beside the database whose names mark them as kept.
 fn kept(dir: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(dir)
         .unwrap()
@@ -52,7 +52,7 @@ fn kept(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told() {
+async fn a_restore_keeps_the_old_database_and_tells_every_session() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     let alice = server.create_session("alice").await;
@@ -62,7 +62,7 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
     let key = alice.create_key("chat:read").await;
     rejoin(&database, &["backup", "copy.db"]).await.unwrap();
 
-    // What is ended after the copy was made.
+    // This device is ended after the copy was made.
     let id = phone.snapshot().await["client"]["id"].clone();
     alice
         .delete(&format!("/api/v1/clients/{id}"))
@@ -116,7 +116,7 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
         .await
         .into_iter()
         .find(|m| m["command"] == "NOTICE" && m["id"].as_i64() > Some(lost));
-    let notice = notice.expect("it is told of the restore, by an id above all that were lost");
+    let notice = notice.expect("the notice of the restore has an id above all lost ones");
     assert!(
         params(&notice)[1].contains("restored from a backup of 20"),
         "{notice}"
@@ -129,7 +129,7 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
     server.terminate();
     assert_integrity(&database);
 
-    // What is kept is the old database, whole.
+    // The kept file is the whole old database.
     let old = PathBuf::from(told["kept"].as_str().unwrap());
     let keys = database.with_extension("db.keys");
     let server = Process::start(&old, &["--keys", keys.to_str().unwrap()]);
@@ -143,7 +143,7 @@ async fn a_copy_is_put_in_place_the_old_database_is_kept_and_everybody_is_told()
 }
 
 #[tokio::test]
-async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password() {
+async fn with_end_credentials_only_a_password_still_works() {
     let (_dir, database) = folder();
     let server = Process::start(&database, &[]);
     let (alice, bob) = (
@@ -200,7 +200,7 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     assert_eq!(app.refresh(refresh, "").await.1["error"], "invalid_grant");
     app.token("").await;
 
-    // The session is as it was, and its user logs in again.
+    // The session is unchanged, and its user logs in again.
     server
         .device()
         .try_create_session("alice")
@@ -226,7 +226,7 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
         .unwrap();
     assert_integrity(&database);
 
-    // Nobody could have come back to a session without a password.
+    // A session without a password is ended, because no user could log in to it.
     server.create_session("bob").await;
     let audit = rejoin(&database, &["audit"]).await.unwrap();
     assert!(
@@ -236,8 +236,8 @@ async fn with_end_credentials_nothing_in_the_copy_lets_anybody_in_but_a_password
     assert_eq!(commands(&alice.queue().await), [] as [&str; 0]);
 }
 
-/// What was approved when the copy was made may have been taken back since, whichever way the copy
-/// is put in place.
+/// An approval in the copy may have been revoked since. It is void however the copy is put in
+/// place.
 #[tokio::test]
 async fn approvals_in_a_copy_are_void() {
     for by_restore in [true, false] {
@@ -275,7 +275,7 @@ async fn approvals_in_a_copy_are_void() {
         server.terminate();
 
         let copy = dir.path().join("copy.db");
-        // However long this test takes.
+        // The code must not expire while this test runs, however long that takes.
         let later = "UPDATE authorization_code SET expires_at = expires_at + 86400000 WHERE used_at IS NULL;
                      UPDATE device_code SET expires_at = expires_at + 86400000";
         rusqlite::Connection::open(&copy)
@@ -321,10 +321,10 @@ async fn approvals_in_a_copy_are_void() {
     }
 }
 
-/// A raw copy is as good as one that `backup` made, if the server was stopped or if its write-ahead
-/// log was copied with it.
+/// A raw copy of the files works like a copy by `backup`, if the server was stopped or if the
+/// write-ahead log was copied too.
 #[tokio::test]
-async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above() {
+async fn a_crashed_servers_files_are_restored_and_ids_continue_above_the_lost_ones() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     let alice = server.create_session("alice").await;
@@ -339,7 +339,7 @@ async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above
         std::fs::rename(dir.path().join(file), elsewhere.join(file)).unwrap();
     }
     let told = restore(&database, &["elsewhere/rejoin.db"]).await;
-    assert_eq!(told["kept"], Value::Null, "there was none");
+    assert_eq!(told["kept"], Value::Null, "there was no database to keep");
     let server = Process::start(&database, &[]);
     let alice = moved(&alice, &server);
     assert!(
@@ -352,7 +352,7 @@ async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above
         .unwrap();
     assert!(
         next > last + (1 << 30),
-        "an id that may have been given meanwhile is not given again: {last}, {next}"
+        "an id that may have been issued since is not issued again: {last}, {next}"
     );
     assert!(
         elsewhere.join("rejoin.db-wal").exists(),
@@ -360,9 +360,9 @@ async fn a_crashed_servers_files_are_restored_with_their_log_and_ids_go_on_above
     );
 }
 
-/// A copy that an older version made is still a copy when it has been carried to today's version.
+/// A copy by an older version is upgraded, and it still counts as a copy.
 #[tokio::test]
-async fn an_older_copy_goes_on_above_what_was_issued_since() {
+async fn an_older_copy_continues_above_the_ids_issued_since() {
     for by_restore in [false, true] {
         let (dir, database) = folder();
         let copy = dir.path().join("copy.db");

@@ -1,4 +1,4 @@
-//! What cannot be restored, and when.
+//! Files that cannot be restored, and times when nothing can be.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::{folder, kept, restore};
 use crate::support::{Process, rejoin};
 
-/// The names and bytes of all files of a database but its lock.
+/// The names and bytes of all files of a database, except its lock.
 fn files(database: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(database.parent().unwrap())
         .unwrap()
@@ -29,7 +29,7 @@ fn files(database: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
+async fn a_file_that_is_no_copy_is_refused_and_changes_nothing() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     for n in 0..20 {
@@ -73,7 +73,7 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
         .write(true)
         .open(path("scratched.db"))
         .unwrap();
-    // A page that is a row's, or an index's.
+    // This page belongs to a table or an index.
     scratched.seek(SeekFrom::Start(5 * 4096)).unwrap();
     scratched.write_all(&[0xff; 2048]).unwrap();
     fs::write(path("dangling.db"), &copy).unwrap();
@@ -119,7 +119,7 @@ async fn what_is_no_copy_is_refused_by_name_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_is_restored_beside_a_server_nor_from_one() {
+async fn a_restore_is_refused_while_a_server_uses_either_database() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     let alice = server.create_session("alice").await;
@@ -140,14 +140,14 @@ async fn nothing_is_restored_beside_a_server_nor_from_one() {
         "{refusal}"
     );
     assert!(!other.exists());
-    // Without the socket a subcommand sees nothing but the lock.
+    // After the stop the files can be restored.
     server.terminate();
     restore(&other, &["rejoin.db"]).await;
 }
 
-/// A database that was damaged is why one restores: it is kept as well as it goes.
+/// A damaged database is a reason to restore, so the restore keeps it as far as possible.
 #[tokio::test]
-async fn a_damaged_database_is_kept_as_it_is_or_replaced_by_force() {
+async fn a_damaged_database_is_kept_or_replaced_by_force() {
     let (dir, database) = folder();
     let server = Process::start(&database, &[]);
     server.create_session("alice").await;

@@ -1,5 +1,5 @@
-//! A copy whose name comes to stand for another file while it is restored: what was judged is what
-//! is read.
+//! Another file takes the name of a copy during its restore. The restore reads the file that it
+//! checked.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use super::{atomic::whose, folder, kept};
 use crate::support::Process;
 
-/// Compiles what puts another file in the copy's place.
+/// Compiles the library that puts another file in the copy's place.
 fn swapper(folder: &Path) -> PathBuf {
     let library = folder.join("swap.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/swap.c");
@@ -24,7 +24,7 @@ fn swapper(folder: &Path) -> PathBuf {
     library
 }
 
-/// Restores a copy whose place another file takes as soon as it was looked at or opened.
+/// Restores a copy that another file replaces as soon as it is inspected or opened.
 fn restored(folder: &Path, database: &Path, copy: &Path, by: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     command
@@ -40,19 +40,19 @@ fn restored(folder: &Path, database: &Path, copy: &Path, by: &Path) -> Output {
         .unwrap()
 }
 
-/// A database of somebody's, in a file of this name.
+/// Creates a database with a session of this nick, in a file named after the nick.
 async fn database_of(folder: &Path, nick: &str) -> PathBuf {
     let database = folder.join(format!("{nick}.db"));
     let server = Process::start(&database, &[]);
     server.create_session(nick).await;
     server.terminate();
-    // The next one of this name has its own.
+    // The next database of this name gets keys of its own.
     fs::remove_file(database.with_extension("db.keys")).unwrap();
     database
 }
 
 #[tokio::test]
-async fn what_was_opened_is_what_is_restored() {
+async fn the_opened_file_is_the_restored_one() {
     let (dir, target) = folder();
     let (copy, by) = (
         database_of(dir.path(), "alice").await,
@@ -71,9 +71,9 @@ async fn what_was_opened_is_what_is_restored() {
     assert_eq!(whose(&target), "alice");
 }
 
-/// The database itself is no copy, however it comes to have the copy's name.
+/// The database itself is not a copy, even when it takes the copy's name during the restore.
 #[tokio::test]
-async fn a_name_that_comes_to_stand_for_a_pipe_or_for_the_database_itself_is_no_trap() {
+async fn a_copy_replaced_by_a_pipe_or_by_the_database_itself_is_refused() {
     let (dir, target) = folder();
     let database = database_of(dir.path(), "bob").await;
     fs::rename(&database, &target).unwrap();
@@ -98,9 +98,9 @@ async fn a_name_that_comes_to_stand_for_a_pipe_or_for_the_database_itself_is_no_
     assert_eq!(kept(dir.path()).len(), 2);
 }
 
-/// A write-ahead log belongs to one file alone.
+/// A write-ahead log belongs to one file, so a log of another file must not be read.
 #[tokio::test]
-async fn the_log_beside_another_file_is_not_taken_for_the_copys() {
+async fn the_write_ahead_log_of_another_file_is_ignored() {
     let (dir, target) = folder();
     let copy = dir.path().join("alice.db");
     let server = Process::start(&copy, &[]);
