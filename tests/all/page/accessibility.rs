@@ -1,5 +1,5 @@
-//! Every page, panel and dialog as axe-core sees it, in light and in dark; and nothing moves for
-//! whom that makes ill.
+//! axe-core checks every page, panel and dialog, in light and in dark. With reduced motion nothing
+//! moves.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// A page that is led from state to state, and what is found wrong with it on the way.
+/// A page that the test takes from state to state, and the findings so far.
 struct Tour<'a> {
     page: &'a Page,
     found: &'a Findings,
 }
 
-/// What is wrong, and in which state that was seen first.
+/// The findings, each with the first state in which it appeared.
 type Findings = RefCell<BTreeMap<String, String>>;
 
-/// What goes on moving for people whom that makes ill.
+/// The animations that still run although the user prefers reduced motion.
 const MOVING: &str =
     "const lasts = (durations) => durations.split(',').some((one) => parseFloat(one) > 0.01);
     return [...document.querySelectorAll('*')].filter((element) => ['', '::before', '::after']
@@ -32,7 +32,7 @@ const MOVING: &str =
         .map(({ tagName, id, className }) => `it moves: ${tagName}#${id}.${className}`)";
 
 impl Tour<'_> {
-    /// Looks at the page as it is now, in light and in dark.
+    /// Checks the page in its current state, in light and in dark.
     async fn sees(&self, state: &str) {
         let width = self.page.run("return innerWidth", vec![]).await;
         for (scheme, rules) in [("light", EVERYTHING), ("dark", COLOURS)] {
@@ -89,7 +89,7 @@ async fn axe_finds_nothing_and_nothing_moves() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
-/// From the start page on through channels and conversations.
+/// From the start page through channels and conversations.
 async fn talk(server: &TestServer, tour: &Tour<'_>) {
     let page = tour.page;
     page.goto(&server.url("")).await;
@@ -215,7 +215,7 @@ async fn talk(server: &TestServer, tour: &Tour<'_>) {
     .await;
 }
 
-/// The chat's panels and dialogs, until one quits.
+/// The panels and dialogs of the chat, until the user quits.
 async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     let page = tour.page;
     let alice = page.device(server).await;
@@ -295,7 +295,7 @@ async fn dialogs(server: &TestServer, tour: &Tour<'_>) {
     tour.sees("the start page when logged out").await;
 }
 
-/// The pages on the way to the chat, and those that ask for apps and devices.
+/// The pages on the way to the chat, and the pages that ask for approval of apps and devices.
 async fn pages(server: &TestServer, tour: &Tour<'_>) {
     let page = tour.page;
     let erin = server.create_session("erin").await;

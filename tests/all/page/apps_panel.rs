@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{App, FLAGS, browser::at_both_widths};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_made_shown_once_rotated_and_revoked() {
+async fn a_key_is_created_shown_once_rotated_and_revoked() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -16,7 +16,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.says("#apps", "No keys yet.").await;
         page.says("#apps", "No apps.").await;
         page.click("#apps summary").await;
-        // Only in chosen channels: but in which?
+        // The key is confined to chosen channels, so the panel asks for at least one.
         page.click("#apps [value=chosen]").await;
         page.types("#apps form input", "deploy-bot\n").await;
         page.says("#apps form .error", "Choose at least one channel, or all channels.").await;
@@ -35,7 +35,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
         page.shows_message("alice: built").await;
         assert_eq!(page.text("#messages .by small").await, "via deploy-bot");
 
-        // The secret is nowhere once the panel is closed.
+        // Closing the panel removes the secret from the page.
         page.click("#apps .last button").await;
         page.counts("#apps", 0).await;
         let kept =
@@ -64,7 +64,7 @@ async fn a_key_is_made_shown_once_rotated_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
+async fn an_approved_app_is_listed_with_its_scopes_and_revoked() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -94,7 +94,7 @@ async fn an_app_that_was_let_in_is_named_with_what_it_says_and_is_put_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_approved_and_not_used_yet_is_shown_and_taken_back() {
+async fn an_unused_approval_is_listed_and_revoked() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.shows("#composer").await;

@@ -1,4 +1,4 @@
-//! The tests' own browsers: none is left behind by a test that fails, or by a run that is killed.
+//! The tests' own browsers end with a test that fails and with a run that is killed.
 
 use std::{
     env, fs,
@@ -13,13 +13,13 @@ use crate::support::{
     until,
 };
 
-/// What a run prints before the folder of its browser's profile.
+/// A test run prints this before the folder of its browser's profile.
 const OPENED: &str = "opened ";
 
-/// How many processes have this in their command line.
+/// The number of processes whose command line contains a text.
 fn processes(text: &str) -> usize {
     let processes = fs::read_dir("/proc").unwrap();
-    // One that ends meanwhile has none.
+    // A process that ends meanwhile has no command line.
     let commands =
         processes.filter_map(|process| fs::read(process.unwrap().path().join("cmdline")).ok());
     let named = |command: &Vec<u8>| String::from_utf8_lossy(command).contains(text);

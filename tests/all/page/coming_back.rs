@@ -1,5 +1,5 @@
-//! What one finds on coming back to a page, and what had better not have happened meanwhile: in
-//! real Chromium.
+//! A user comes back to the page: what the page shows, and what must not have happened meanwhile.
+//! In real Chromium.
 
 use crate::support::{
     Device, TestServer,
@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 const VALUE: &str = "return document.querySelector('#composer').value";
-/// Whether the line above what is new is on the screen.
+/// Whether the line above the new messages is on the screen.
 const NEW_IN_SIGHT: &str =
     "const line = document.querySelector('#messages .new')?.getBoundingClientRect();
     const list = document.querySelector('#messages').getBoundingClientRect();
@@ -31,7 +31,7 @@ async fn unread(page: &Page, list: &str, badge: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
+async fn messages_read_on_another_device_are_read_and_later_ones_are_not() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         let laptop = page.device(&server).await;
@@ -44,12 +44,12 @@ async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
         }
         bob.send("PRIVMSG #rust :alice, come back").await;
         bob.send("PRIVMSG alice :psst").await;
-        // The mark comes once more, in the queue.
+        // The queue repeats the change of the read marker.
         page.goto(&server.url("/?with=nobody")).await;
         unread(page, "#channels .mentioned", "5").await;
         unread(page, "#directs .mentioned", "1").await;
-        // A mark in the midst of what this page has not seen, neither in the queue nor in the
-        // history.
+        // The next read marker is in the middle of messages that this page has not loaded, from the
+        // queue or from the history.
         page.goto("about:blank").await;
         let last = bob.send("PRIVMSG alice :psst").await["ids"][0].clone();
         laptop.send(&format!("ACK {last}")).await;
@@ -65,7 +65,7 @@ async fn what_another_device_has_read_is_read_and_what_came_after_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
+async fn a_message_for_a_session_never_goes_to_a_later_owner_of_its_nick() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         bob.send("PRIVMSG alice :hello").await;
@@ -103,7 +103,8 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
         };
         assert!(got(bob.queue().await) && !got(stranger.queue().await));
 
-        // Nor does somebody's conversation go on with whoever takes the nick after them.
+        // The conversation of a session that ended does not continue with the next session of its
+        // nick.
         stranger.send("QUIT").await;
         bob.send("JOIN #rust").await;
         bob.send("NICK robert").await;
@@ -131,14 +132,14 @@ async fn what_is_meant_for_one_goes_to_nobody_who_has_that_nick_by_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
+async fn unsent_text_and_unseen_messages_are_not_lost() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         page.say("/join #home").await;
         page.says("#title", "#home").await;
         let [eve] = server.sessions_on("#home", ["eve"]).await;
 
-        // Put out while writing, one goes on writing to nobody; what was not sent can be read.
+        // The user is kicked while writing. The page shows the unsent texts and sends them nowhere.
         page.say("/join #garden").await;
         page.says("#title", "#garden").await;
         let [carol] = server.sessions_on("#garden", ["carol"]).await;
@@ -173,8 +174,8 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
         )
         .await;
 
-        // What somebody said alone to one, and left, is there until it is seen, and longer than
-        // this page.
+        // An unread direct message from a session that ended stays until it is read, even after the
+        // page is reloaded.
         page.add_startup_script("document.hasFocus = () => false")
             .await;
         page.add_startup_script(ACKNOWLEDGING_AT_ONCE).await;
@@ -202,19 +203,19 @@ async fn nothing_that_was_written_and_nothing_unseen_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_comes_back_to_where_the_new_begins() {
+async fn a_returning_user_sees_where_the_new_messages_begin() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         bob.send("PRIVMSG #rust :before").await;
         page.shows_message("bob: before").await;
 
-        // From a pocket: hidden and cut off, and then both not, at once.
+        // A phone comes out of a pocket: the page was hidden and offline, and both end at once.
         page.set_offline(true).await;
         page.says("#connection", "You are offline").await;
         for number in 0..40 {
             bob.send(&format!("PRIVMSG #rust :missed {number}")).await;
         }
-        // What one says oneself meanwhile does not take the line away.
+        // The user's own message does not remove the line above the new messages.
         page.say("written in a pocket").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
         page.set_offline(false).await;
@@ -230,8 +231,8 @@ async fn one_comes_back_to_where_the_new_begins() {
         let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
 
-        // Of more than a page of the history, too; and from a conversation, beside which there are
-        // no members.
+        // The line also appears when the new messages exceed one page of the history, and when the
+        // user comes from a direct conversation, which has no members.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
         page.shows_message("bob: psst").await;
@@ -255,10 +256,11 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.says("#title", "#rust").await;
         page.until(AT_END, vec![]).await;
 
-        // A field that grows, and what one says oneself, leave nobody behind.
+        // The messages stay scrolled to the end when the composer grows and when the user sends a
+        // message.
         page.types("#composer", "one\u{e008}\u{e007}two\u{e007}three\u{e007}four\u{e007}five\u{e000}").await;
         page.until(AT_END, vec![]).await;
-        // Shift is held down.
+        // The Shift key is held down.
         assert_eq!(page.run(VALUE, vec![]).await, "one\nTWO\nTHREE\nFOUR\nFIVE");
         page.types("#composer", "!").await;
         page.until("return document.querySelector('#jump').hidden", vec![]).await;
@@ -276,7 +278,8 @@ async fn one_comes_back_to_where_the_new_begins() {
         page.shows_message("alice: here I am").await;
         page.until(AT_END, vec![]).await;
 
-        // What was lost days ago is not sent as if it were of today.
+        // A text that failed days ago is not sent by itself, because it would appear as a message
+        // of today.
         page.set_offline(true).await;
         page.say("good morning").await;
         page.says("#messages .lost .state", "Perhaps not sent.").await;
@@ -291,7 +294,7 @@ async fn one_comes_back_to_where_the_new_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel() {
+async fn an_invitation_is_shown_to_its_guest_and_away_is_no_line_in_a_channel() {
     at_both_widths(async |server, page| {
         let bob = in_rust(&server, page).await;
         server.create_session("carol").await;
@@ -315,9 +318,9 @@ async fn an_invitation_is_for_the_invited_and_being_away_is_no_line_in_a_channel
         unread(page, "#directs", "1").await;
         assert!(
             !page.text("#messages").await.contains("invites you"),
-            "it was told already"
+            "the page showed it before"
         );
-        // The first password is typed where one looks.
+        // A user without a password finds the focus in the field for the first one.
         page.press("[data-panel=password]").await;
         page.until(
             "return document.activeElement.id === 'new-password'",

@@ -1,4 +1,4 @@
-//! What a page does when it is cut off, and how it shows it: in real Chromium.
+//! What the page does and shows when it loses its connection, in real Chromium.
 
 use crate::support::{
     JsonAnswer,
@@ -6,8 +6,8 @@ use crate::support::{
     until,
 };
 
-/// Lets a page be cut off in a way that it does not notice: what was sent has arrived, what is told
-/// does not.
+/// Scripts that cut the page off without its noticing: its messages arrive at the server, and those
+/// of the server do not arrive at the page.
 const MUTABLE: &str = "const Real = WebSocket;
     window.WebSocket = class extends Real { set onmessage(take) { super.onmessage = (event) => window.muted || take(event); } };";
 const MUTE: &str = "window.muted = true; const real = fetch;
@@ -20,7 +20,7 @@ async fn state_is(page: &Page, state: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
+async fn the_state_is_always_shown_and_text_written_meanwhile_is_sent() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -63,7 +63,7 @@ async fn the_state_is_always_seen_and_what_was_written_meanwhile_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
+async fn an_undelivered_message_survives_a_reload_and_is_sent_once() {
     at_both_widths(async |server, page| {
         page.add_startup_script(MUTABLE).await;
         page.create_session(&server.url(""), "alice").await;
@@ -82,14 +82,14 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
         assert_eq!(
             page.run(asks, vec![]).await,
             true,
-            "who closes the tab is asked"
+            "the page asks before it is closed"
         );
         page.reload().await;
         page.shows_message("alice: came, and who knows").await;
         page.shows_message("alice: never came").await;
         page.counts("#messages .pending", 0).await;
 
-        // A command that is repeated has its label, too.
+        // A repeated command has its label, too.
         page.run(MUTE, vec![]).await;
         page.say("/msg #rust by command").await;
         page.says("#error", "can’t be reached").await;
@@ -112,14 +112,15 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
             "each once"
         );
 
-        // What was refused stays to be read, until one gives it up or the session is over.
+        // A refused message stays on the page until the user discards it or the session ends.
         bob.send("PRIVMSG alice :hello").await;
         page.reload().await;
         page.press("#directs .target").await;
         bob.send("QUIT").await;
         page.say("are you there?").await;
         page.says("#messages .refused .state", "Not sent.").await;
-        // Not sent again by itself: by now somebody else may have that nick.
+        // The page does not send it again by itself, because another session may have the nick by
+        // now.
         let stranger = server.create_session("bob").await;
         page.reload().await;
         page.press("#directs .target").await;
@@ -139,7 +140,7 @@ async fn what_has_not_arrived_outlives_a_reload_and_is_sent_once() {
     .await;
 }
 
-/// Records when the page means to connect anew, and has it not wait so long.
+/// Records the delays before each attempt to connect, and shortens them.
 const IMPATIENT: &str = "const wait = setTimeout; window.delays = [];
     window.setTimeout = (action, delay, ...more) => {
         if (action.name === 'connect') { delays.push(delay); delay = 0; }
@@ -151,7 +152,7 @@ const IMPATIENT: &str = "const wait = setTimeout; window.delays = [];
     window.fetch = (...all) => window.down ? Promise.reject(new TypeError()) : ask(...all)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_tried_again_and_again_and_ever_less_often() {
+async fn the_page_reconnects_with_growing_delays() {
     at_both_widths(async |server, page| {
         page.add_startup_script(IMPATIENT).await;
         page.create_session(&server.url(""), "alice").await;
@@ -178,7 +179,7 @@ async fn it_is_tried_again_and_again_and_ever_less_often() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
+async fn a_page_without_a_server_says_so_and_recovers_by_itself() {
     at_both_widths(async |server, page| {
         page.add_startup_script(
             "let tries = 0; const ask = fetch;
@@ -193,7 +194,7 @@ async fn a_page_that_finds_no_server_says_so_and_goes_on_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
+async fn a_device_added_while_the_page_is_not_watched_is_shown_later() {
     at_both_widths(async |server, page| {
         page.add_startup_script(ACKNOWLEDGING_AT_ONCE).await;
         page.create_session(&server.url(""), "alice").await;
@@ -203,7 +204,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         page.says("#messages", "A password was set").await;
         let alice = page.device(&server).await;
 
-        // While the page is closed: it is there when one comes back.
+        // A device is added while the page is closed. The notice is there when the user comes back.
         page.goto("about:blank").await;
         let phone = server.login("alice", "correct horse battery").await;
         page.goto(&server.url("/#rust")).await;
@@ -212,8 +213,8 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         let seen = phone.snapshot().await["cursor"].as_i64().unwrap();
         until("it to be acknowledged, once seen", async || acknowledged().await >= seen).await;
 
-        // In a window that nobody looks at: not acknowledged, and so there after a reload, and
-        // counted.
+        // A window without focus acknowledges nothing, so the notice counts as unread and appears
+        // again after a reload.
         page.add_startup_script("document.hasFocus = () => false").await;
         page.reload().await;
         page.shows("#composer").await;
@@ -229,7 +230,7 @@ async fn a_device_that_was_added_while_nobody_looked_is_told_of() {
         until("all before it to be acknowledged", async || acknowledged().await == told - 1).await;
         page.reload().await;
         page.until(notice, vec![]).await;
-        assert!(!page.text("#messages").await.contains("A device logged in"), "what was seen is not told again");
+        assert!(!page.text("#messages").await.contains("A device logged in"), "a notice that was seen does not appear again");
         page.press("#server .target").await;
         page.says("#messages", "The password of this session was changed").await;
     })

@@ -1,5 +1,5 @@
-//! Signing in for another app as people do it: in real Chromium, at a phone's width and a
-//! desktop's, by an app whose protocol nobody here wrote.
+//! A user signs in to an app, in real Chromium at the widths of a phone and of a desktop. The app's
+//! OAuth code is an independent library.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::support::{
 
 const FLAGS: [&str; 2] = ["--redirect-uri", "http://127.0.0.1/done"];
 
-/// Whether everything on the page is within its width.
+/// Asserts that nothing on the page is wider than the page.
 async fn fits(page: &Page) {
     let script = "return document.documentElement.scrollWidth <= innerWidth";
     assert_eq!(page.run(script, vec![]).await, json!(true));
@@ -34,15 +34,16 @@ async fn sign_in(window: Window) {
     let browsers = Browsers::take_turn().await;
     let page = browsers.open(window).await;
 
-    // Nobody is logged in here: not silently, and with a page only after the password.
+    // Nobody is logged in yet. A silent request fails, and a request with a page first shows the
+    // login.
     page.goto(&format!("{}/silently", wiki.address)).await;
     page.says("#said", "login_required").await;
     page.goto(&wiki.address).await;
     page.types("#nick", "alice").await;
     page.types("#password", "correct horse battery\n").await;
 
-    // By keyboard alone: the choice of channels, of none at first, which lets nobody in and stays
-    // as it was; one of them, and yes.
+    // The test uses only the keyboard. Choosing no channel approves nothing and keeps the form as
+    // it was. Then the user chooses one channel and allows.
     page.says("h1", "The wiki").await;
     page.says("main", "You are logged in as alice").await;
     fits(&page).await;
@@ -65,7 +66,7 @@ async fn sign_in(window: Window) {
         (&json!("The wiki"), &json!(["#rust"]))
     );
 
-    // The next time without a page; another app has to ask, and is denied.
+    // The next sign-in needs no page. Another app has to ask, and the user denies it.
     page.goto(&format!("{}/silently", wiki.address)).await;
     page.says("#said", "Hello alice").await;
     page.goto(&format!("{}/silently", shop.address)).await;
@@ -77,11 +78,11 @@ async fn sign_in(window: Window) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_phone_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
+async fn on_a_phone_a_user_signs_in_chooses_a_channel_and_denies_another_app() {
     sign_in(Window::Phone).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_desktop_somebody_signs_in_chooses_a_channel_and_denies_another_app() {
+async fn on_a_desktop_a_user_signs_in_chooses_a_channel_and_denies_another_app() {
     sign_in(Window::Desktop).await;
 }

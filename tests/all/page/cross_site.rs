@@ -1,5 +1,4 @@
-//! A page on another origin, in a real browser that has a session here: whatever it tries, nothing
-//! happens.
+//! A page on another origin attacks a session in a real browser, and has no effect.
 
 use axum::{Router, response::Html, routing::get};
 use serde_json::{Value, json};
@@ -10,8 +9,8 @@ use crate::support::{
     until,
 };
 
-/// A site of somebody else's. By its number it is on another port of the same host, which is the
-/// same site to a browser, so that cookies go along; by its name it is another site.
+/// A hostile site. By its address it is another port of the same host. The browser counts that as
+/// the same site and sends the cookies. By its name it is another site.
 async fn hostile() -> (u16, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -25,8 +24,8 @@ async fn hostile() -> (u16, tokio::task::JoinHandle<()>) {
     )
 }
 
-/// Every way a page has to make the browser ask: simple requests, preflighted ones, reading,
-/// streams, and forms, which go to frames of their own. Gives back what it could read.
+/// Every way in which a page can make the browser send a request: simple requests, preflighted
+/// requests, reads, streams, and forms that target frames. Returns everything the page could read.
 const ATTACK: &str = r##"
     const [base, said, done] = arguments;
     const all = { credentials: "include" };
@@ -100,8 +99,8 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     browser.shows("#composer").await;
     browser.types("#composer", "/join #rust\n").await;
     browser.says("#channels", "#rust").await;
-    // What the page would have to change: alice's cookie as she can use it, her queue, and what bob
-    // hears.
+    // The state that an attack would change: alice's session by her cookie, her queue, and the
+    // messages that bob receives.
     let cookie = browser.cookie("rejoin").await;
     let alice = server.device().with_cookie(&format!("rejoin={cookie}"));
     browser.goto("about:blank").await;
@@ -124,8 +123,8 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
         );
         assert_eq!(state(&alice, &bob).await, before, "{site}");
 
-        // Neither can it show ours in a frame. It can lead the browser to where reading
-        // acknowledges: that acknowledges nothing, and what is read it cannot read.
+        // The page cannot show our pages in a frame. It can navigate the browser to the queue, but
+        // that acknowledges nothing, and the page cannot read the result.
         browser
             .run(
                 "document.body.innerHTML = `<iframe src='${arguments[0]}'></iframe>`",
@@ -149,7 +148,7 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
         assert_eq!(state(&alice, &bob).await, before, "{site}");
     }
 
-    // The browser is alice's still, and the same page of ours may do all that.
+    // The browser still has alice's session, and our own page may send all these requests.
     browser.goto(&base).await;
     assert_eq!(browser.cookie("rejoin").await, cookie);
     browser.shows("#composer").await;
@@ -158,7 +157,7 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
 
 async fn state(alice: &Device, bob: &Device) -> (Value, Value, Vec<Value>) {
     let mut snapshot = alice.snapshot().await;
-    // To look is to be seen.
+    // The snapshot itself is a use of the device, so the time of use differs.
     snapshot["client"]["seen_at"] = json!(null);
     (snapshot, alice.poll("timeout=0").await, bob.queue().await)
 }

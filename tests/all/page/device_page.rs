@@ -1,4 +1,4 @@
-//! The device flow's pages in a real browser, at the widths of a phone and of a desktop.
+//! The pages of the device flow in a real browser, at the widths of a phone and of a desktop.
 
 use crate::{
     oauth::device_flow::{PendingDevice, device_flow_app},
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// Keeps a picture of a page where somebody wants to look at it.
+/// Saves a screenshot of the page if REJOIN_SCREENSHOTS is set.
 async fn picture(page: &Page, name: &str) {
     if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
         std::fs::write(
@@ -21,7 +21,7 @@ async fn picture(page: &Page, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
+async fn a_user_logs_in_types_the_code_and_allows_the_device() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust,#chess").await;
@@ -66,7 +66,7 @@ async fn a_person_logs_in_on_the_way_types_the_code_and_allows_the_device() {
         assert_eq!(
             look("allow").await,
             look("deny").await,
-            "neither is recommended"
+            "neither answer is highlighted"
         );
         page.click("[name=where][value=chosen]").await;
         page.click("[value=allow]").await;
@@ -103,15 +103,19 @@ async fn a_link_with_the_code_approves_nothing_and_enter_denies() {
         .await;
     assert_eq!(value, device.code);
     assert_eq!(device.refusal().await, "authorization_pending");
-    // Keys alone: the field has the focus, and of the two answers the one that lets nobody in is
-    // what Enter means.
+    // The test uses only the keyboard. The first field has the focus, and Enter chooses the answer
+    // that denies.
     assert_eq!(
         page.run("return document.activeElement.id", vec![]).await,
         "code"
     );
     page.types("#code", "\n").await;
     page.says("h1", "Is this device in front of you?").await;
-    assert_eq!(device.refusal().await, "slow_down", "it still waits");
+    assert_eq!(
+        device.refusal().await,
+        "slow_down",
+        "the device still waits"
+    );
     page.types("[name=where]", "\n").await;
     page.says("h1", "Denied").await;
     assert_eq!(device.refusal().await, "access_denied");

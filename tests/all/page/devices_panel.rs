@@ -1,5 +1,5 @@
-//! The panel of devices, in real Chromium: what renews a device, and what ends keys along with
-//! other devices.
+//! The panel of devices, in real Chromium: renewing a device, and revoking keys together with other
+//! devices.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn a_device_is_renewed_by_the_password() {
             clients[0]["expires_at"].as_str() > before.as_str(),
             "{clients}"
         );
-        // The page goes on with its new cookie.
+        // The page continues with its new cookie.
         page.click("#devices .last button").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
@@ -84,7 +84,7 @@ async fn removing_all_others_and_a_new_password_offer_to_revoke_the_keys() {
         page.counts("#devices .devices li", 2).await;
         page.click("#devices .others").await;
         page.says("#ask", "Revoke my API keys, too (1)").await;
-        // It is an offer: left alone, the keys stay.
+        // Revoking the keys is optional. If the user does not choose it, the keys stay.
         page.click("#ask .primary").await;
         page.counts("#devices .devices li", 1).await;
         assert_eq!(live_keys(&alice).await, 1);

@@ -1,15 +1,15 @@
-//! The first minute, and what brings one back: in real Chromium.
+//! The first minute of a new user, and what brings the user back, in real Chromium.
 
 use serde_json::json;
 
 use crate::support::{JsonAnswer, browser::at_both_widths, until};
 
-/// What the page's worker has shown.
+/// The notifications that the page's service worker has shown.
 const SHOWN: &str = "const done = arguments[0]; navigator.serviceWorker.getRegistration('/assets/')
     .then((worker) => worker.getNotifications()).then((all) => done(all.map(({ title, body }) => `${title}: ${body}`)))";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
+async fn a_nick_is_checked_while_typed_and_a_taken_one_offers_the_login() {
     at_both_widths(async |server, page| {
         let _bob = server.sessions_on("#rust", ["bob"]).await;
         page.goto(&server.url("")).await;
@@ -32,7 +32,7 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
         page.says("#browse-panel li", "#rust").await;
         page.says("#browse-panel li", "1 member").await;
 
-        // The hint is quiet, and once put away it stays so.
+        // The hint is unobtrusive, and stays away once it is dismissed.
         page.says(
             "#password-hint",
             "Set a password to use this chat from your phone, too.",
@@ -50,7 +50,7 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
             true
         );
 
-        // Whoever an app sent here, and who has no session yet, is led on.
+        // A user without a session who comes from an app is led back to it.
         page.run("return fetch('/logout', { method: 'POST' })", vec![])
             .await;
         page.goto(&server.url("/login?next=/device%3Fuser_code%3DA%26b"))
@@ -82,7 +82,7 @@ async fn a_nick_is_checked_as_it_is_typed_and_a_taken_one_has_a_way_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it() {
+async fn after_the_login_everything_appears_at_once_and_the_keyboard_reaches_it() {
     at_both_widths(async |server, page| {
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         for line in ["TOPIC #rust :of the day", "JOIN #soup", "PASS :correct horse battery"] {
@@ -104,7 +104,7 @@ async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it
         page.says("#messages .new", "New since you left").await;
         page.shows_message("bob: alice, come").await;
 
-        // Removed by another device, it is told so.
+        // When another device removes this one, the page says so.
         alice.delete("/api/v1/clients").await.unwrap();
         page.says("#logged-out", "another device removed this one").await;
         assert_eq!(page.run("return document.querySelector('#nick').value", vec![]).await, "alice");
@@ -112,7 +112,7 @@ async fn after_the_login_everything_is_there_at_once_and_the_keyboard_reaches_it
     .await;
 }
 
-/// The picture of a code as a camera sees it, in grey.
+/// The QR code as a camera sees it, in shades of grey.
 const PHOTOGRAPH: &str = "const picture = document.querySelector('#devices .code');
     const canvas = new OffscreenCanvas(200, 200).getContext('2d');
     canvas.drawImage(picture, 0, 0, 200, 200);
@@ -140,7 +140,7 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         let codes = photograph.detect_grids();
         assert_eq!(codes[0].decode().unwrap().1, address);
 
-        // The list that is looked at grows as the phone logs in, and one is told.
+        // The open list of devices grows when the phone logs in, and the page shows a notice.
         server.login("alice[]", "correct horse battery").await;
         page.counts("#devices .devices li", 2).await;
         page.click("#devices .last button").await;
@@ -152,7 +152,7 @@ async fn a_code_leads_a_phone_to_the_login_page() {
         page.click("#ask .primary").await;
         page.counts("#devices .devices li", 1).await;
 
-        // Logged out, one learns why, and the same tab begins anew.
+        // After a logout the page shows the reason, and the same tab can start anew.
         page.click("#devices .log-out").await;
         page.says("#ask", "Log out your last device?").await;
         page.click("#ask .primary").await;
@@ -164,7 +164,7 @@ async fn a_code_leads_a_phone_to_the_login_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notifications_are_asked_for_by_a_click_and_tell_of_what_is_meant_for_one() {
+async fn notifications_start_with_a_click_and_show_messages_meant_for_the_user() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;

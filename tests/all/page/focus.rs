@@ -1,4 +1,4 @@
-//! Where the focus is, and what is read out: in real Chromium.
+//! Where the focus is, and what a screen reader reads out, in real Chromium.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ async fn focused(page: &Page, css: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
+async fn a_dialog_returns_the_focus_and_typing_goes_to_the_composer() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -28,7 +28,7 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
         page.click("[data-panel=help]").await;
         focused(page, "#help h2").await;
         page.click("#help .last button").await;
-        // On a phone it was opened from a drawer, which is closed by now.
+        // On a phone the dialog was opened from a drawer, which is closed by now.
         focused(
             page,
             if narrow {
@@ -61,7 +61,7 @@ async fn a_dialog_gives_the_focus_back_and_keys_go_where_one_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_say_is_read_out_and_nothing_else_is() {
+async fn only_messages_of_others_are_read_out() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -94,7 +94,7 @@ async fn what_others_say_is_read_out_and_nothing_else_is() {
             "{heard}"
         );
 
-        // Sent again, the button is gone, and the focus is near.
+        // After the retry its button is gone, and the focus moves to a place nearby.
         page.click("#messages .retry").await;
         page.shows_message("alice: lost").await;
         focused(page, "#messages").await;
@@ -125,7 +125,7 @@ async fn two_tabs_are_one_device_with_two_drafts() {
         page.say(", sent").await;
         page.shows_message("alice: first draft, sent").await;
 
-        // Logged out in one, both say so; and one of them begins anew for both.
+        // After a logout in one tab both tabs say so. A new session in one of them serves both.
         page.say("/quit").await;
         page.says("#logged-out", "you quit here").await;
         let first = page.to_tab(second).await;

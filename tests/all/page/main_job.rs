@@ -1,12 +1,12 @@
-//! The main job, as people do it: in real Chromium, with three profiles.
+//! The main job as users do it, in real Chromium with three profiles.
 
 use crate::support::{
     Process,
     browser::{Browsers, Page, Profile, Window},
 };
 
-/// An address of its own, so that the port stays free for a server that is killed and started
-/// again.
+/// A loopback address that no other test uses, so that the port stays free while the server is
+/// killed and started again.
 const LISTEN: &str = "127.77.0.1:0";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +21,7 @@ async fn the_main_job() {
     let browsers = Browsers::take_turn().await;
     let phones = Profile::new(Window::Phone);
 
-    // A session, and the cookie and nothing else.
+    // The new session stores only its cookie in the browser.
     let alice = browsers.open(Window::Desktop).await;
     alice.create_session(&base, "alice").await;
     assert_eq!(alice.cookies().await, [("rejoin".to_owned(), true)]);
@@ -35,7 +35,7 @@ async fn the_main_job() {
         .await;
     assert_eq!(databases, 0);
 
-    // Both talk, and see each other as it happens.
+    // Both send messages and see each other's at once.
     let bob = browsers.open(Window::Desktop).await;
     bob.create_session(&base, "bob").await;
     alice.say("/join #rust").await;
@@ -53,7 +53,7 @@ async fn the_main_job() {
         );
     }
 
-    // The password: all that follows `/pass ` is the one new password, and it stands nowhere.
+    // Everything after `/pass ` is the new password. The password appears nowhere on the page.
     alice.say("/pass correct horse battery").await;
     alice.says("body", "A password was set").await;
     let source = alice.run(
@@ -106,8 +106,8 @@ async fn the_main_job() {
         page.shows_message("alice: and here").await;
     }
 
-    // The phone is closed without a word; the server is killed in the middle; the phone comes back
-    // to what it missed.
+    // The phone's page is closed without a logout, and the server is killed meanwhile. The phone
+    // comes back to the messages it missed.
     phone.close().await;
     bob.say("one").await;
     alice.shows_message("bob: one").await;
@@ -144,7 +144,7 @@ async fn the_main_job() {
         assert_eq!(page.messages().await, whole, "once, and in order");
     }
 
-    // Quitting one device is silent; the last one ends the session.
+    // Quitting one device is silent. Quitting the last one ends the session.
     let seen_by_bob = bob.text("#messages").await;
     phone.say("/quit").await;
     phone.says("#logged-out", "you quit here").await;
@@ -205,8 +205,8 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .says("body", "A device logged in to this session")
         .await;
 
-    // A second /pass is a change, so a dialog asks for the current password; whoever knew that may
-    // be logged out.
+    // A second /pass is a change, so a dialog asks for the current password. It offers to log out
+    // the other devices, which may know the old one.
     alice.say("/pass the second password").await;
     alice
         .types("#current-password", "not the current one")
@@ -258,8 +258,7 @@ async fn the_dialogs_change_the_password_and_remove_a_device() {
         .await;
 }
 
-/// Every page at the widths of a phone and of a desktop: nothing is wider than the window, and
-/// nothing broke a policy.
+/// Every page fits the widths of a phone and of a desktop, and breaks no content security policy.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_the_window_and_the_policy() {
     let folder = tempfile::tempdir().unwrap();
@@ -293,13 +292,13 @@ async fn every_page_fits_the_window_and_the_policy() {
         assert_eq!(
             page.run("return refused", vec![]).await,
             serde_json::json!([]),
-            "the policy forbids nothing that is done"
+            "the page does nothing that the policy forbids"
         );
         let elsewhere = "return performance.getEntriesByType('resource').filter((r) => !r.name.startsWith(location.origin)).length";
         assert_eq!(
             page.run(elsewhere, vec![]).await,
             0,
-            "the page asks nobody else"
+            "the page sends no request to another origin"
         );
         if let Some(folder) = std::env::var_os("REJOIN_SCREENSHOTS") {
             let name = format!("chat-{number}.png");

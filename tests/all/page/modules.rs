@@ -1,4 +1,4 @@
-//! The rules of the page's modules, which lie in `web/`.
+//! The rules for the page's modules in `web/`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each folder, and those whose modules it may import.
+/// Each folder, and the folders that its modules may import.
 const LAYERS: &[(&str, &[&str])] = &[
     ("vendor", &["vendor"]),
     ("core", &["core"]),
     ("ui", &["ui", "core", "vendor"]),
     ("pages", &["ui", "core"]),
-    // The entry and the service worker lie at the top.
+    // The entry and the service worker are at the top.
     ("", &["pages", "ui", "core"]),
 ];
 
@@ -38,12 +38,12 @@ fn modules() -> BTreeMap<String, String> {
     found
 }
 
-/// The first folder of a path; nothing for a file at the top.
+/// The first folder of a path, or an empty string for a file at the top.
 fn folder(path: &str) -> &str {
     path.split_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The modules that a module imports, at once or later.
+/// The modules that a module imports, statically or dynamically.
 fn imports(path: &str, text: &str) -> Vec<String> {
     let code = text.lines().filter(|line| {
         let line = line.trim_start();
@@ -59,7 +59,7 @@ fn imports(path: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The path below `web/` that a module names.
+/// The path below `web/` of an imported module.
 fn resolve(path: &str, specifier: &str) -> String {
     assert!(
         specifier.starts_with("./") || specifier.starts_with("../"),
@@ -78,7 +78,7 @@ fn resolve(path: &str, specifier: &str) -> String {
 }
 
 #[test]
-fn modules_import_what_lies_below_them() {
+fn modules_import_only_lower_layers() {
     let modules = modules();
     for (path, text) in &modules {
         let (_, below) = LAYERS
@@ -93,7 +93,7 @@ fn modules_import_what_lies_below_them() {
 }
 
 #[test]
-fn no_module_imports_itself_by_way_of_others() {
+fn no_modules_import_each_other_in_a_circle() {
     let modules = modules();
     let graph: BTreeMap<_, _> = modules
         .iter()
@@ -111,10 +111,10 @@ fn no_module_imports_itself_by_way_of_others() {
     }
 }
 
-/// An import without names runs a module for what it does. The page's modules do nothing until
+/// An import without names runs a module for its side effects. The page's modules do nothing until
 /// `app.js` calls them.
 #[test]
-fn no_import_is_for_its_side_effects_and_every_module_is_type_checked() {
+fn no_import_is_without_names_and_every_module_is_type_checked() {
     for (path, text) in modules() {
         if folder(&path) == "vendor" {
             continue;

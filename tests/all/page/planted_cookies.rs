@@ -1,5 +1,5 @@
-//! Cookies that a page on a sibling host plants, in real Chromium over TLS: none of them is ours,
-//! and none is in the way.
+//! Cookies that a page on a sibling host plants, in real Chromium over TLS. The server takes none
+//! of them for its own, and they disturb no session.
 
 use axum::{
     Json, Router,
@@ -16,8 +16,8 @@ use crate::support::{
     tls::{Certificate, DOMAIN, Tls},
 };
 
-/// Names that have been taken for ours, or that others would take for it. The first three a browser
-/// lets any page set.
+/// Names that some server has taken for ours, or that other programs would take for it. A browser
+/// lets any page set the first three.
 const NAMES: [&str; 14] = [
     "\u{2000}__Host-rejoin",
     "\u{85}__Host-rejoin",
@@ -35,8 +35,8 @@ const NAMES: [&str; 14] = [
     "rejoin",
 ];
 
-/// The sibling's own site: it plants a secret under every name, and tells which of them a browser
-/// brings back.
+/// The sibling's site. It plants a secret under every name, and reports which of the cookies a
+/// browser sends back.
 async fn sibling(secret: String) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,7 +58,7 @@ async fn plant(State(secret): State<String>) -> Response {
     let mut response = Html("<!doctype html><title>Planted</title><p>Done").into_response();
     for name in NAMES {
         let line = format!("{name}={secret}; Domain={DOMAIN}; Path=/; Secure");
-        // What is no header value no server can send.
+        // A server cannot send a cookie that is no valid header value.
         response.headers_mut().extend(
             HeaderValue::from_bytes(line.as_bytes()).map(|line| (header::SET_COOKIE, line)),
         );
@@ -83,7 +83,7 @@ async fn brought(headers: HeaderMap) -> Json<Vec<String>> {
     )
 }
 
-/// The status of a request by the page that is open, and the nick of the session that it finds.
+/// The status of a request from the open page, and the nick of its session.
 async fn session(page: &Page) -> Value {
     let ask = "const done = arguments[0];
         fetch('/api/v1/session').then(async (answer) => done([answer.status, (await answer.json()).session?.nick]))";
@@ -91,7 +91,7 @@ async fn session(page: &Page) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
+async fn planted_cookies_are_neither_accepted_nor_harmful() {
     let certificate = Certificate::new();
     let [mut ours, mut theirs] = [Tls::start(&certificate), Tls::start(&certificate)];
     let (host, next_door) = (ours.host("a"), format!("https://{}", theirs.host("b")));
@@ -139,21 +139,21 @@ async fn what_a_sibling_plants_is_neither_ours_nor_in_the_way() {
         }
         assert!(
             !brought.items().contains(&json!("__Host-rejoin")),
-            "the browser keeps its promise"
+            "the browser lets no sibling plant this name"
         );
 
-        // Nobody is logged in by them.
+        // The planted cookies log nobody in.
         page.goto(&here).await;
         page.shows("#nick").await;
         assert_eq!(session(&page).await, json!([401, null]));
-        // And they hinder nobody.
+        // They do not disturb a session either.
         page.create_session(&here, nick).await;
         assert_eq!(session(&page).await, json!([200, nick]));
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         page.reload().await;
         page.says("#own-nick", nick).await;
-        // They are still there when the session is not.
+        // They are still there after the session has ended.
         let leave = "const done = arguments[0]; fetch('/logout', { method: 'POST' }).then(({ status }) => done(status))";
         assert_eq!(page.run_async(leave, vec![]).await, json!(204));
         assert_eq!(session(&page).await, json!([401, null]));

@@ -1,4 +1,4 @@
-//! What one sees of a conversation, in real Chromium.
+//! What a user sees of a conversation, in real Chromium.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{
     until,
 };
 
-/// The text of what fits, in one line.
+/// The text of the matching element, in one line.
 async fn line(page: &Page, css: &str) -> String {
     page.shows(css).await;
     page.text(css)
@@ -26,15 +26,15 @@ async fn messages_are_grouped_marked_and_safe() {
         page.says("#title", "#rust").await;
         let [bob, carol, _dave] = server.sessions_on("#rust", ["bob", "carol", "dave"]).await;
 
-        // Who comes and goes is one line, which opens.
+        // Joins and parts are one line that opens to show each.
         carol.send("PART #rust :lunch").await;
         page.says("#messages summary", "alice, bob, carol and 1 more joined; carol left").await;
         assert!(!page.text("#messages").await.contains("lunch"));
         page.click("#messages summary").await;
         page.says("#messages", "carol left (lunch)").await;
 
-        // Grouped, with what mentions one marked; an action is one; nothing is HTML, and a link
-        // knows nobody.
+        // Messages of one sender are grouped, and a mention is marked. An action has a style of its
+        // own. No text becomes HTML, and a link sends no referrer.
         for text in ["one", "<b>two</b>", "Alice: three", "\u{1}ACTION waves\u{1}", "see https://example.org/x)."] {
             bob.send(&format!("PRIVMSG #rust :{text}")).await;
         }
@@ -48,7 +48,8 @@ async fn messages_are_grouped_marked_and_safe() {
         let known = serde_json::json!(["https://example.org/x", "noopener noreferrer", "_blank"]);
         assert_eq!(page.run(link, vec![]).await, known);
 
-        // What one says here is one's own; what another device says is marked.
+        // A message from this device appears as the user's own. A message from another device of
+        // the session is marked.
         page.say("from here").await;
         page.shows_message("alice: from here").await;
         let elsewhere = page.device(&server).await;
@@ -61,7 +62,7 @@ async fn messages_are_grouped_marked_and_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_place_in_a_conversation_is_kept() {
+async fn the_position_in_a_conversation_is_kept() {
     at_both_widths(async |server, page| {
         let [bob, carol] = server.sessions_on("#rust", ["bob", "carol"]).await;
         page.create_session(&server.url(""), "alice").await;
@@ -75,7 +76,8 @@ async fn the_place_in_a_conversation_is_kept() {
             "const m = document.querySelector('#messages'); return m.scrollHeight - m.scrollTop - m.clientHeight < 2";
         page.until(at_end, vec![]).await;
 
-        // Scrolled up, one stays where one is, until one asks for the newest.
+        // A user who has scrolled up stays there until the button for the newest messages is
+        // pressed.
         let up = "document.querySelector('#messages').scrollTop = 700; return !document.querySelector('#jump').hidden";
         page.until(up, vec![]).await;
         let last = bob.send("PRIVMSG #rust :line 131").await["ids"][0].clone();
@@ -89,8 +91,8 @@ async fn the_place_in_a_conversation_is_kept() {
         page.click("#jump").await;
         page.until(at_end, vec![]).await;
 
-        // The mark of what was read is shared; after a reload, older lines come as one scrolls up
-        // to them.
+        // All devices share the read marker. After a reload, older messages load when the user
+        // scrolls up to them.
         let alice = page.device(&server).await;
         until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
         alice.send(&format!("ACK {last}")).await;
@@ -108,8 +110,8 @@ async fn the_place_in_a_conversation_is_kept() {
         page.click("#jump").await;
         page.until(at_end, vec![]).await;
 
-        // What comes while one is elsewhere is counted, in the list, the title and the icon; a line
-        // shows where it begins.
+        // Messages that arrive in another view are counted in the list, in the title and in the
+        // icon. A line shows where they begin.
         page.press("#browse").await;
         carol.send("PRIVMSG #rust :news").await;
         carol.send("PRIVMSG #rust :alice, look").await;
@@ -127,7 +129,8 @@ async fn the_place_in_a_conversation_is_kept() {
         page.until("return document.title === '#rust · Rejoin'", vec![]).await;
         assert_eq!(page.run(icon, vec![]).await, false);
 
-        // What comes while nobody looks is below such a line as well: the first of it, each time.
+        // Messages that arrive while the window has no focus are below such a line, too. The line
+        // is above the first of them, each time.
         for line in ["first", "second"] {
             page.run("document.hasFocus = () => false", vec![]).await;
             carol.send(&format!("PRIVMSG #rust :{line} absence")).await;
@@ -141,7 +144,7 @@ async fn the_place_in_a_conversation_is_kept() {
             page.until("return document.title === '#rust · Rejoin'", vec![]).await;
         }
 
-        // A conversation with one person stays open over a reload, too.
+        // A conversation with one user stays open over a reload, too.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
         page.shows_message("bob: psst").await;
@@ -154,7 +157,7 @@ async fn the_place_in_a_conversation_is_kept() {
     .await;
 }
 
-/// Counts the older pages that are asked for; they may fail.
+/// Counts the requests for older pages, which can be made to fail.
 const COUNTING: &str = "window.asked = 0; const ask = fetch;
     window.fetch = (path, ...more) => {
         if (!path.includes('before=')) return ask(path, ...more);
@@ -163,14 +166,14 @@ const COUNTING: &str = "window.asked = 0; const ask = fetch;
     }";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
+async fn older_messages_are_requested_until_they_arrive_and_no_longer() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let [bob] = server.sessions_on("#rust", ["bob"]).await;
         bob.send("PRIVMSG #rust :long ago").await;
-        // A page and more of what no channel shows.
+        // These events fill more than a page of the history, and the channel does not show them.
         for number in 0..110 {
             bob.send(&format!("AWAY :{number}")).await;
         }
@@ -183,7 +186,8 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
         page.says("#messages .beginning", "begins here").await;
         assert!(page.run("return asked", vec![]).await.as_i64().unwrap() <= 3);
 
-        // What fails is asked for as often as reading is worth, and then when one scrolls.
+        // The page repeats a failed request a few times. After that it tries again when the user
+        // scrolls.
         page.add_startup_script("window.failing = true").await;
         page.reload().await;
         page.shows_message("bob: now").await;
@@ -204,7 +208,7 @@ async fn older_messages_are_asked_for_until_they_are_there_and_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_removed_before_it_came_is_a_gap_that_is_seen() {
+async fn messages_removed_before_they_arrived_are_shown_as_a_gap() {
     let browsers = Browsers::take_turn().await;
     tokio::join!(
         gap(&browsers, Window::Phone),

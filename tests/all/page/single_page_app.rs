@@ -1,5 +1,5 @@
-//! An app that is a page of another origin and nothing else, in real Chromium: it signs its user in
-//! in a window of its own, and asks for tokens and for who that is by itself.
+//! An app that is only a page on another origin, in real Chromium. It signs its user in through a
+//! window that it opens, and requests tokens and the user's identity by itself.
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use crate::support::{
     browser::{Browsers, Window},
 };
 
-/// The app's page. Each button begins anew; what became of it is in `#said`.
+/// The app's page. Each button starts a new sign-in, and `#said` shows the result.
 const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title>
 <button id="by-get">Sign in</button> <button id="by-post">Sign in by a form</button> <p id="said"></p>
 <script type="module">
@@ -43,7 +43,7 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
     document.querySelector("#by-post").onclick = async () => {
         said.textContent = ""
         const sent = document.createElement("form")
-        // A window by its name keeps its opener; one by _blank would not.
+        // A window opened by a name keeps its opener. One opened by _blank does not.
         Object.assign(sent, { method: "post", action: base + "/auth/authorize", target: "sign-in" })
         for (const [name, value] of form(await authorization_request())) {
             const field = document.createElement("input")
@@ -54,7 +54,7 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
         sent.submit()
     }
 
-    // Told by the window that was opened, which has come back to us.
+    // The opened window has come back to the app's origin and sends this message.
     onmessage = async ({ data }) => {
         try {
             const told = new URLSearchParams(data)
@@ -75,11 +75,11 @@ const PAGE: &str = r##"<!doctype html><meta charset="utf-8"><title>An app</title
         }
     }
 </script>"##;
-/// Where the window ends up: it tells the app's page, and goes.
+/// The last page in the opened window. It sends the result to the app's page and closes.
 const ARRIVED: &str = "<!doctype html><meta charset=utf-8><title>Signed in</title>
 <script>opener.postMessage(location.search, '*'); close()</script>";
 
-/// The app's host. Its callback redirects on, to another origin.
+/// The app's host. Its callback redirects to another origin.
 async fn app() -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -122,7 +122,7 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
         .await;
     let said = "alice alice true closed 401 Bearer error=\"invalid_token\"";
 
-    // In a window of the app's own she logs in and consents, and it finds its way back.
+    // The user logs in and consents in the opened window, which then returns to the app.
     page.click("#by-get").await;
     let own = page.to_opened_tab().await;
     page.types("#nick", "alice").await;
@@ -132,8 +132,8 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     page.back_to_tab(own).await;
     page.says("#said", said).await;
 
-    // By a form, with which no cookie comes along; asked for anew by GET, it does, and she is
-    // known.
+    // A form from another origin carries no cookie. The server redirects it to a GET, which carries
+    // the cookie, so the user is known.
     page.click("#by-post").await;
     let own = page.to_opened_tab().await;
     page.says("main", "You are logged in as alice").await;
@@ -143,6 +143,6 @@ async fn a_page_of_another_origin_signs_its_user_in_by_itself() {
     assert_eq!(
         alice.get("/api/v1/grants").await,
         json!([]),
-        "each was revoked by the page"
+        "the page revoked each grant"
     );
 }

@@ -1,9 +1,9 @@
-//! Writing, in real Chromium.
+//! Writing messages, in real Chromium.
 
 use crate::support::browser::at_both_widths;
 
 const VALUE: &str = "return document.querySelector('#composer').value";
-/// Everything the browser keeps of this origin that a script can read.
+/// Everything that the browser stores for this origin and a script can read.
 const KEPT: &str = "return JSON.stringify([{ ...sessionStorage }, { ...localStorage }])";
 const ESCAPE: &str = "\u{e00c}";
 const TAB: &str = "\u{e004}";
@@ -11,7 +11,7 @@ const DOWN: &str = "\u{e015}";
 const UP: &str = "\u{e013}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_is_blocked_listed_and_heard_again() {
+async fn a_user_is_silenced_listed_and_heard_again() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
@@ -37,7 +37,7 @@ async fn somebody_is_blocked_listed_and_heard_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_and_names_are_completed_and_lines_come_back() {
+async fn commands_and_names_are_completed_and_sent_lines_can_be_recalled() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/nosuch").await;
@@ -80,7 +80,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         let heard = bob.queue().await;
         assert_eq!(heard.last().unwrap()["params"][1], "\u{1}ACTION waves\u{1}");
 
-        // Lines sent before come back, and a password never does.
+        // Lines that were sent can be recalled, but a password cannot.
         page.say("/pass correct horse battery").await;
         page.says("#messages", "A password was set").await;
         page.types("#composer", UP).await;
@@ -90,7 +90,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         page.run("document.querySelector('#composer').value = ''", vec![])
             .await;
 
-        // Several lines are several messages, and that is asked first.
+        // Several lines become several messages, and the page asks first.
         let paste =
             "const field = document.querySelector('#composer'); field.value = 'one\\n\\ntwo';
             field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
@@ -101,7 +101,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
         assert_eq!(
             page.run(VALUE, vec![]).await,
             "one\n\ntwo",
-            "nothing is lost by a no"
+            "the text stays after a no"
         );
         page.click(".send").await;
         page.click("#ask .primary").await;
@@ -112,7 +112,7 @@ async fn commands_and_names_are_completed_and_lines_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
+async fn nicks_and_channels_are_completed_by_touch_and_by_keyboard() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         for channel in ["#rust", "#rumours"] {
@@ -122,7 +122,7 @@ async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
         let _people = server.sessions_on("#rumours", ["bob", "bea", "carol"]).await;
         page.counts("#members li", 4).await;
 
-        // After their signs, for a touch.
+        // After `@` or `#` the list appears and can be tapped.
         page.types("#composer", "@bo").await;
         page.click("#completions li").await;
         page.types("#composer", "and @CA").await;
@@ -132,11 +132,11 @@ async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
         page.click("#completions li:last-child").await;
         assert_eq!(page.run(VALUE, vec![]).await, "bob: and carol come to #rust ");
         page.counts("#completions li", 0).await;
-        // What is typed in full is sent as it is.
+        // A name that is typed in full is sent as it is.
         page.types("#composer", "or #rumours\n").await;
         page.shows_message("alice: bob: and carol come to #rust or #rumours").await;
 
-        // After Tab, for keys: of several, one is chosen.
+        // With the keyboard, Tab opens the list and chooses among several names.
         page.types("#composer", &format!("so b{TAB}")).await;
         page.says("#completions [aria-selected=true]", "bea").await;
         let described = "const field = document.querySelector('#composer');
@@ -153,14 +153,14 @@ async fn nicks_and_channels_are_offered_to_fingers_and_to_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
+async fn a_draft_survives_and_a_password_does_not() {
     at_both_widths(async |server, page| {
         page.create_session(&server.url(""), "alice").await;
         page.say("/join #rust").await;
         page.says("#title", "#rust").await;
         let [bob] = server.sessions_on("#rust", ["bob"]).await;
 
-        // Each conversation has its own.
+        // Each conversation has a draft of its own.
         bob.send("PRIVMSG alice :psst").await;
         page.press("#directs .target").await;
         page.shows_message("bob: psst").await;
@@ -179,7 +179,7 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         page.types("#composer", "\u{e017}").await;
         page.press("#channels .target").await;
 
-        // Nor is a password in the midst of what is pasted kept, or sent.
+        // A password in the middle of pasted text is neither stored nor sent.
         let paste = "const field = document.querySelector('#composer'); field.value = 'one\\n /pass a secret\\ntwo';
             field.dispatchEvent(new Event('input')); document.querySelector('.send').click()";
         page.run(paste, vec![]).await;
@@ -194,8 +194,8 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         assert!(!page.run(KEPT, vec![]).await.as_str().unwrap().contains("secret"));
         assert_eq!(page.run(KEPT, vec![]).await, "[{},{}]", "nothing is kept when there is nothing to keep");
 
-        // What is answered by nothing waits where it can be seen, though it may have arrived; tried
-        // again, it is sent once.
+        // A message without an answer may have arrived. It stays visible, and a retry does not send
+        // it twice.
         page.run(
             "const real = fetch; window.fetch = async (...all) => { await real(...all); throw new TypeError(); };
             window.mend = () => { window.fetch = real; }",
@@ -215,7 +215,7 @@ async fn what_is_not_sent_yet_survives_and_a_password_does_not() {
         let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();
         assert_eq!(texts[texts.len() - 2..], ["later", "much later"]);
 
-        // Refused for good, it can be given up.
+        // The user can discard a message that was refused for good.
         bob.send("PRIVMSG alice :hello").await;
         page.press("#directs .target").await;
         bob.send("QUIT").await;

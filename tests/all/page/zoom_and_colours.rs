@@ -1,5 +1,5 @@
-//! The pages as some people need them: enlarged, or in the colours that the system sets; and nicks
-//! that all can read.
+//! The pages as some users need them: enlarged, or in colours that the system sets. Nicks are
+//! readable in every colour.
 
 use serde_json::json;
 
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// A window of 1,280 by 1,024 pixels in which everything is shown twice as large, and four times:
-/// width, height, scale (WCAG 2.2, 1.4.4 and 1.4.10).
+/// A window of 1,280 by 1,024 pixels that shows everything twice as large, and one that shows it
+/// four times as large: width, height and scale (WCAG 2.2, 1.4.4 and 1.4.10).
 const ENLARGED: [[u32; 3]; 2] = [[640, 512, 2], [320, 256, 4]];
 
 async fn enlarge(page: &Page, [width, height, scale]: [u32; 3]) {
@@ -51,7 +51,7 @@ async fn enlarged_everything_stays_within_reach() {
         assert_eq!(
             page.run(reach, vec![]).await,
             true,
-            "one can write and send: {scale:?}"
+            "the user can write and send: {scale:?}"
         );
         for panel in ["devices", "password", "apps", "help"] {
             page.press(&format!("[data-panel={panel}]")).await;
@@ -63,7 +63,7 @@ async fn enlarged_everything_stays_within_reach() {
     }
 }
 
-/// Whether nothing makes the page scroll sideways, and nothing one can use is beside the window.
+/// Asserts that the page does not scroll sideways and that every control is inside the window.
 async fn within(page: &Page, what: &str) {
     fits(page, what).await;
     let beside = "return [...document.querySelectorAll('a, button, input, textarea, summary')]
@@ -73,9 +73,9 @@ async fn within(page: &Page, what: &str) {
     assert_eq!(page.run(beside, vec![]).await, json!([]), "{what}");
 }
 
-/// Where the system sets the colours, what only a colour tells is told by an outline.
+/// If the system sets the colours, an outline shows what a colour alone would show.
 #[tokio::test(flavor = "multi_thread")]
-async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_meant_for_one() {
+async fn in_forced_colours_outlines_mark_the_current_chosen_focused_and_mentioning() {
     let server = TestServer::start().await;
     let browsers = Browsers::take_turn().await;
     let page = browsers.open(Window::Desktop).await;
@@ -111,7 +111,7 @@ async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_mean
             "{css}"
         );
     }
-    // With the keyboard into the list of channels and onto the messages.
+    // The keyboard moves the focus into the list of channels and onto the messages.
     for css in [
         ".send",
         "#channels .target:not([aria-current=true])",
@@ -135,8 +135,8 @@ async fn in_forced_colours_outlines_tell_what_is_current_chosen_focused_and_mean
     );
 }
 
-/// The contrasts of nicks in every hue, with the background of messages and of those that mention
-/// somebody: how many, and the lowest (WCAG 2.2, 1.4.3).
+/// The contrasts of nicks in every hue with the backgrounds of messages and of mentions: their
+/// number and the lowest (WCAG 2.2, 1.4.3).
 const CONTRASTS: &str = "const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const light = (colour) => {
         canvas.fillStyle = colour;
