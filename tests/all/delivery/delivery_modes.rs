@@ -1,4 +1,4 @@
-//! One suite over the three ways of delivery: whatever the way, a queue is the same queue.
+//! One suite for all three delivery modes: a queue is the same in each of them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn id(message: &Value) -> i64 {
     message["id"].as_i64().unwrap()
 }
 
-/// Runs a part of the suite for each way.
+/// Runs a part of the suite in each mode.
 macro_rules! each_way {
     ($($name:ident)*) => {$(
         mod $name {
@@ -40,23 +40,24 @@ macro_rules! each_way {
 }
 
 each_way! {
-    the_backlog_comes_first_then_what_happens_and_it_resumes_exactly
-    who_comes_while_much_is_said_has_each_of_it_once
-    a_reader_that_falls_behind_misses_nothing_and_harms_nobody
-    a_queue_is_what_its_session_was_entitled_to_in_order_and_once
-    the_snapshots_cursor_joins_it_without_gap_or_double
-    a_stop_and_a_start_lose_and_double_nothing
+    the_backlog_comes_first_then_new_events_and_it_resumes_exactly
+    a_reader_that_joins_a_busy_channel_receives_each_message_once
+    a_slow_reader_misses_nothing_and_delays_no_other
+    a_queue_has_every_event_of_its_session_in_order_and_once
+    a_snapshots_cursor_continues_in_the_queue_without_gap_or_duplicate
+    a_restart_loses_and_duplicates_nothing
     a_new_clients_queue_holds_nothing_from_before_it
-    a_label_comes_back_to_its_sender_alone
+    a_label_is_shown_to_its_sender_alone
     a_client_that_ends_is_told_why
-    a_gap_is_told_once_and_what_is_left_comes
+    a_gap_is_reported_once_and_the_remaining_events_follow
 }
 
 mod run {
     use super::*;
 
-    /// What is committed between attaching and reading the log is in the page and pushed as well.
-    pub async fn who_comes_while_much_is_said_has_each_of_it_once(way: DeliveryMode) {
+    /// An event that is committed between attaching and reading the log is both in the page and
+    /// pushed.
+    pub async fn a_reader_that_joins_a_busy_channel_receives_each_message_once(way: DeliveryMode) {
         const SAID: usize = 400;
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
@@ -83,9 +84,7 @@ mod run {
         tokio::join!(say, come);
     }
 
-    pub async fn the_backlog_comes_first_then_what_happens_and_it_resumes_exactly(
-        way: DeliveryMode,
-    ) {
+    pub async fn the_backlog_comes_first_then_new_events_and_it_resumes_exactly(way: DeliveryMode) {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, Some(0)).await;
@@ -104,9 +103,9 @@ mod run {
         assert_eq!(
             acknowledged,
             Some(id(&one)),
-            "resuming acknowledges up to where it resumes, and no further"
+            "resuming acknowledges up to its position, and no further"
         );
-        // Without a position it is what was acknowledged.
+        // Without a position, reading begins at the acknowledged cursor.
         let mut again = Reader::open(&alice, way, None).await;
         assert_eq!(again.next().await.unwrap(), two);
         bob.send("PRIVMSG #rust :three").await;
@@ -114,17 +113,17 @@ mod run {
             assert_eq!(
                 text(&reader.next().await.unwrap()),
                 "three",
-                "each connection of a client has it all"
+                "each connection of a client receives everything"
             );
         }
     }
 
-    pub async fn a_reader_that_falls_behind_misses_nothing_and_harms_nobody(way: DeliveryMode) {
+    pub async fn a_slow_reader_misses_nothing_and_delays_no_other(way: DeliveryMode) {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut slow = Reader::open(&alice, way, None).await;
         let mut quick = Reader::open(&bob, way, None).await;
-        // Far more than a connection's buffer and the sockets between hold.
+        // Far more than a connection's buffer and the sockets hold.
         let filler = "x".repeat(4000);
         for n in 0..700 {
             bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
@@ -136,7 +135,7 @@ mod run {
         }
     }
 
-    pub async fn a_queue_is_what_its_session_was_entitled_to_in_order_and_once(way: DeliveryMode) {
+    pub async fn a_queue_has_every_event_of_its_session_in_order_and_once(way: DeliveryMode) {
         let mut server = TestServer::start().await;
         let (alice, bob) = (
             server.create_session("alice").await,
@@ -153,7 +152,7 @@ mod run {
         alice.send("JOIN #a").await;
         bob.send("QUIT").await;
         let expected = alice.queue().await;
-        // Bob was op on #a since alice left it, so with him op passes on to her.
+        // Bob was op on #a since alice left it, so his QUIT makes her op.
         let shown = "JOIN JOIN JOIN JOIN PRIVMSG PRIVMSG PRIVMSG NICK PART JOIN QUIT MODE";
         assert_eq!(commands(&expected), shown.split(' ').collect::<Vec<_>>());
         assert!(expected.is_sorted_by(|one, next| id(one) < id(next)));
@@ -168,11 +167,13 @@ mod run {
         }
     }
 
-    pub async fn the_snapshots_cursor_joins_it_without_gap_or_double(way: DeliveryMode) {
+    pub async fn a_snapshots_cursor_continues_in_the_queue_without_gap_or_duplicate(
+        way: DeliveryMode,
+    ) {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, None).await;
-        // The first to be read begins the queue, before the snapshot could.
+        // Reading begins the queue, before the snapshot could.
         assert_eq!(reader.next().await.unwrap()["source"], "alice");
         bob.send("PRIVMSG #rust :early").await;
         alice.send("MODE #rust +v bob").await;
@@ -191,11 +192,11 @@ mod run {
         assert_eq!(commands(&shown), ["JOIN", "PRIVMSG", "MODE"]);
         assert_eq!(
             later["command"], "AWAY",
-            "what follows the cursor is not in the snapshot"
+            "events after the cursor are not in the snapshot"
         );
     }
 
-    pub async fn a_stop_and_a_start_lose_and_double_nothing(way: DeliveryMode) {
+    pub async fn a_restart_loses_and_duplicates_nothing(way: DeliveryMode) {
         let mut server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         alice.drain().await;
@@ -211,7 +212,7 @@ mod run {
         assert_eq!(
             over,
             Err(QueueEnd::Disconnected),
-            "a server that stops ends it"
+            "a stopping server closes the connection"
         );
         bob.send("PRIVMSG #rust :two").await;
         let mut reader = Reader::open(&alice, way, Some(id(&one))).await;
@@ -233,7 +234,7 @@ mod run {
         assert_eq!(text(&reader.next().await.unwrap()), "new");
     }
 
-    pub async fn a_label_comes_back_to_its_sender_alone(way: DeliveryMode) {
+    pub async fn a_label_is_shown_to_its_sender_alone(way: DeliveryMode) {
         let server = TestServer::start().await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let phone = server.phone_of(&alice, "alice").await;
@@ -288,7 +289,7 @@ mod run {
         }
     }
 
-    pub async fn a_gap_is_told_once_and_what_is_left_comes(way: DeliveryMode) {
+    pub async fn a_gap_is_reported_once_and_the_remaining_events_follow(way: DeliveryMode) {
         let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let old = bob.send("PRIVMSG #rust :old").await["ids"][0].to_string();

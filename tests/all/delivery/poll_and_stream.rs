@@ -1,5 +1,5 @@
-//! Reading a queue by long poll and stream, each in its own manner; what all ways have in common is
-//! in `ways`.
+//! Reading a queue by long poll and by stream: what is special to each. `delivery_modes` tests what
+//! all modes share.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -26,13 +26,13 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
     assert_eq!(
         first,
         alice.poll("timeout=0&limit=3").await,
-        "nothing is acknowledged by reading"
+        "reading acknowledges nothing"
     );
     let next = first["next"].as_i64().unwrap();
     assert_eq!(
         first["messages"][2]["id"].as_i64(),
         Some(next),
-        "a full page was read as far as its last event"
+        "a full page ends at its last event"
     );
     let second = alice
         .poll(&format!("timeout=0&limit=500&after={next}"))
@@ -55,12 +55,12 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
     assert_eq!(
         alice.snapshot().await["acknowledged"].as_i64(),
         Some(next),
-        "acknowledging never goes back"
+        "the acknowledged cursor never goes back"
     );
 }
 
 #[tokio::test]
-async fn ack_is_the_same_as_after_and_leaves_no_event() {
+async fn ack_has_the_effect_of_after_and_leaves_no_event() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -76,7 +76,7 @@ async fn ack_is_the_same_as_after_and_leaves_no_event() {
     assert_eq!(
         (page.messages().len(), page["next"].as_i64()),
         (0, Some(said)),
-        "next is how far the log was read"
+        "next is the position up to which the log was read"
     );
     alice.send(&format!("ACK {said}")).await;
     assert_eq!(alice.snapshot().await["acknowledged"].as_i64(), Some(said));
@@ -104,7 +104,7 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
 }
 
 #[tokio::test]
-async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
+async fn a_stream_has_the_backlog_then_new_events_and_resumes_exactly() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut stream = alice.stream("after=0").await;
@@ -141,12 +141,12 @@ async fn a_stream_has_the_backlog_then_what_happens_and_resumes_exactly() {
     assert_eq!(
         acknowledged,
         message["id"].as_i64(),
-        "resuming acknowledges up to where it resumes"
+        "resuming acknowledges up to its position"
     );
 }
 
 #[tokio::test]
-async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
+async fn history_covers_the_sessions_own_stay_and_a_recreated_channel_has_no_past() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -205,7 +205,7 @@ async fn history_is_ones_own_time_and_a_channel_made_anew_has_no_past() {
 }
 
 #[tokio::test]
-async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() {
+async fn the_history_of_a_conversation_is_with_the_session_that_has_the_nick_now() {
     let server = TestServer::start().await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -238,7 +238,7 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
     assert_eq!(
         alice.get("/api/v1/history?target=bob").await["messages"],
         json!([]),
-        "another bob, another exchange"
+        "another session called bob, another conversation"
     );
     assert_eq!(
         alice
@@ -251,7 +251,7 @@ async fn the_history_of_an_exchange_is_with_the_session_that_has_the_nick_now() 
 }
 
 #[tokio::test]
-async fn read_marks_are_shared_by_devices_and_only_move_forward() {
+async fn read_markers_are_shared_by_devices_and_only_move_forward() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -269,7 +269,7 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
     );
     assert!(
         bob.queue().await.is_empty(),
-        "how far one has read is nobody else's"
+        "other sessions do not see the read marker"
     );
     let back = phone.send("MARKREAD #rust 1").await;
     assert_eq!(
@@ -297,7 +297,7 @@ async fn read_marks_are_shared_by_devices_and_only_move_forward() {
 }
 
 #[tokio::test]
-async fn the_streams_head_says_what_it_is() {
+async fn the_head_of_a_stream_has_its_content_type_and_is_not_cached() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let response = alice

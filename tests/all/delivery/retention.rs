@@ -1,4 +1,4 @@
-//! Retention: old events go, and whoever lost some is told.
+//! Retention: old events are removed, and clients that had not received them are told.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::support::{JsonAnswer, TestServer, commands, params, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Restarts, which is when upkeep comes, and waits until there are so many events.
+/// Restarts the server, which runs maintenance, and waits until this many events are left.
 async fn upkeep(server: &mut TestServer, events: i64) {
     server.restart().await;
     until("old events to go", async || server.rows("event") == events).await;
 }
 
 #[tokio::test]
-async fn who_lost_something_is_told_exactly_and_nobody_else() {
+async fn only_a_client_that_lost_events_is_told_and_exactly_which() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let (alice, bob, carol) = (
         server.create_session("alice").await,
@@ -55,21 +55,24 @@ async fn who_lost_something_is_told_exactly_and_nobody_else() {
         ["PRIVMSG"],
         "bob had acknowledged what was removed"
     );
-    assert!(carol.queue().await.is_empty(), "nothing of it was carol's");
+    assert!(
+        carol.queue().await.is_empty(),
+        "none of it was in carol's queue"
+    );
     alice.poll(&format!("timeout=0&after={last_old}")).await;
     assert_eq!(
         commands(&alice.queue().await),
         ["PRIVMSG"],
-        "a gap that was acknowledged is not told again"
+        "an acknowledged gap is not reported again"
     );
     let said = bob.send("PRIVMSG #rust :newer").await["ids"][0]
         .as_i64()
         .unwrap();
-    assert!(said > kept, "ids never come back");
+    assert!(said > kept, "ids are never reused");
 }
 
 #[tokio::test]
-async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
+async fn a_gap_is_reported_even_after_the_membership_is_over_and_forgotten() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let (alice, bob) = (
         server.create_session("alice").await,
@@ -102,7 +105,7 @@ async fn a_gap_is_told_also_when_the_membership_is_over_and_forgotten() {
 }
 
 #[tokio::test]
-async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
+async fn the_reason_of_a_clients_end_is_kept_for_the_retention_time() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
@@ -135,10 +138,11 @@ async fn tombstones_tell_why_for_the_retention_time_and_then_go() {
     assert_eq!(code(answer), ("unauthenticated".into(), Value::Null));
 }
 
-/// Coming and going cannot grow the store without end: the oldest past stays of a session are
-/// forgotten, and a client that had not read them is told so, and receives exactly the others.
+/// Joining and leaving must not grow the database without end. The oldest past stays of a session
+/// are forgotten. A client that had not read them is told of a gap, and receives exactly the other
+/// events.
 #[tokio::test]
-async fn a_session_has_so_many_past_stays() {
+async fn a_session_has_a_limit_on_past_stays() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let phone = server.phone_of(&alice, "alice").await;
@@ -202,7 +206,7 @@ async fn a_session_has_so_many_past_stays() {
 }
 
 #[tokio::test]
-async fn ids_never_come_back_even_if_retention_leaves_nothing() {
+async fn ids_are_never_reused_even_if_retention_leaves_no_event() {
     let mut server = TestServer::with(&["--retention", "10d"]).await;
     let ids = async |server: &TestServer, nick: &str| {
         let person = server.create_session(nick).await;
@@ -234,9 +238,10 @@ async fn ids_never_come_back_even_if_retention_leaves_nothing() {
     );
 }
 
-/// An event that a clock set wrong has dated years ahead holds up the removal of nothing behind it.
+/// A clock that was set wrong has dated an event years ahead. The events after it are still
+/// removed.
 #[tokio::test]
-async fn a_time_that_is_yet_to_come_does_not_stop_retention() {
+async fn an_event_dated_in_the_future_does_not_stop_retention() {
     let mut server = TestServer::with(&["--retention", "10d", "--client-idle", "100d"]).await;
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;

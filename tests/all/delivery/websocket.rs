@@ -1,4 +1,4 @@
-//! Commands over a WebSocket, and how one is opened and closed.
+//! Commands over a WebSocket, and how a WebSocket opens and closes.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ fn say(text: &str, label: &str) -> Value {
     json!({"command": "PRIVMSG", "params": ["#rust", text], "label": label})
 }
 
-/// Says more on #rust than a connection holds for a reader who takes nothing; the socket by which
-/// it was said.
+/// Sends more to #rust than a connection buffers for a silent reader. Returns the socket that sent
+/// it.
 async fn say_much(person: &Device) -> Socket {
     const SAID: usize = 400;
     let filler = "x".repeat(4000);
@@ -29,7 +29,7 @@ async fn say_much(person: &Device) -> Socket {
 }
 
 #[tokio::test]
-async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
+async fn a_command_is_answered_with_its_label_and_delivered_like_any_other() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.drain().await;
@@ -47,7 +47,7 @@ async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
     let message = again.message().await.unwrap();
     assert_eq!((&message["id"], &message["label"]), (&id, &json!("c1")));
     assert_eq!(bob.queue().await.last().unwrap()["id"], id);
-    // The label is the client's, whichever way it comes.
+    // A label is the same in every delivery mode.
     assert_eq!(alice.send("@label=c1 PRIVMSG #rust hi").await["ids"][0], id);
     again
         .send(json!({"command": "NAMES", "params": ["#rust"]}))
@@ -60,7 +60,7 @@ async fn a_command_is_answered_with_its_label_and_told_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_on() {
+async fn a_refused_command_gets_a_problem_with_its_label_and_the_connection_goes_on() {
     let server = TestServer::with(&["--flood-limit", "9:1"]).await;
     let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
@@ -126,17 +126,17 @@ async fn a_refused_command_is_a_problem_with_its_label_and_the_connection_goes_o
     assert_eq!(socket.answer().await["replies"][0]["command"], "PONG");
 }
 
-/// A sender that does not wait: everything happens once, in the order in which it was sent, answers
-/// too; what asks sees what was done before it and nothing of what comes after.
+/// A sender does not wait for answers. Every command is carried out once, and commands and answers
+/// keep their order. A query sees the effects of the commands before it and of none after it.
 #[tokio::test]
-async fn commands_that_are_sent_at_once_happen_in_their_order() {
+async fn commands_that_are_sent_together_run_in_their_order() {
     let server = TestServer::start().await;
     let [bob] = server.sessions_on("#rust", ["bob"]).await;
     let alice = server.create_session("alice").await;
     bob.drain().await;
     let mut socket = Socket::open(&alice, "").await;
     let names = |label: &str| json!({"command": "WHOIS", "params": ["alice"], "label": label});
-    // More than one turn of the server's takes.
+    // More commands than the server carries out at once.
     const BURST: i32 = 300;
     const ROUNDS: i32 = 6;
     for round in 0..ROUNDS {
@@ -187,7 +187,7 @@ async fn commands_that_are_sent_at_once_happen_in_their_order() {
 }
 
 #[tokio::test]
-async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
+async fn pass_runs_in_its_turn_and_quit_is_answered_before_the_close() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
@@ -229,7 +229,7 @@ async fn the_password_is_set_in_its_turn_and_quit_is_answered_before_the_end() {
 }
 
 #[tokio::test]
-async fn it_is_opened_by_its_own_pages_and_by_programs() {
+async fn only_pages_of_this_origin_and_programs_may_open_it() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let own = format!("http://localhost:{}", server.address.port());
@@ -265,7 +265,7 @@ async fn it_is_opened_by_its_own_pages_and_by_programs() {
     assert_eq!(
         Socket::try_open(&alice, "after=99", &[]).await.err(),
         Some(400),
-        "no event has had this id"
+        "this id was never issued"
     );
     let plain = alice.call(Method::GET, "/api/v1/socket").await.unwrap_err();
     assert_eq!(
@@ -275,7 +275,7 @@ async fn it_is_opened_by_its_own_pages_and_by_programs() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_closes_it_with_a_code() {
+async fn an_invalid_message_closes_it_with_a_code() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
@@ -286,12 +286,12 @@ async fn what_is_no_message_closes_it_with_a_code() {
     assert_eq!(socket.closed().await.0, 1009);
     let mut socket = Socket::open(&alice, "").await;
     socket.send_frame(Message::Close(None)).await;
-    assert!(socket.frame().await.is_err(), "a goodbye is answered");
+    assert!(socket.frame().await.is_err(), "a close is answered");
     server.wait_for_connections(0).await;
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so() {
+async fn a_stopping_server_closes_it_with_a_code() {
     let mut server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let mut socket = Socket::open(&alice, "").await;
@@ -304,7 +304,7 @@ async fn a_server_that_stops_says_so() {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_a_goodbye_is_done() {
+async fn commands_before_a_close_are_carried_out() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     let mut socket = Socket::open(&alice, "").await;
@@ -322,9 +322,9 @@ async fn what_was_sent_before_a_goodbye_is_done() {
         .expect("all of it is said");
 }
 
-/// A renewal is the remedy for a secret that somebody else has got.
+/// A login with a new secret must lock out a thief who has the old one.
 #[tokio::test]
-async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more() {
+async fn connections_of_a_replaced_secret_receive_and_do_nothing_more() {
     let server = TestServer::start().await;
     let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
     alice.send("PASS :correct horse battery").await;
@@ -355,7 +355,7 @@ async fn what_a_dead_secret_opened_is_given_nothing_more_and_does_nothing_more()
 }
 
 #[tokio::test]
-async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
+async fn the_end_of_a_client_closes_its_connection_even_if_it_reads_nothing() {
     let patience = Patience {
         write: Duration::from_hours(1),
         ..Patience::default()
@@ -370,7 +370,7 @@ async fn who_reads_nothing_is_not_waited_for_once_its_client_has_ended() {
 }
 
 #[tokio::test]
-async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead() {
+async fn an_open_socket_is_pinged_and_counts_as_use_and_a_silent_one_is_closed() {
     let patience = Patience {
         ping: Duration::from_millis(400),
         ..Patience::default()
@@ -384,11 +384,11 @@ async fn an_open_socket_is_pinged_and_is_use_and_one_that_says_nothing_is_dead()
     let _silent = Socket::open(&bob, "").await;
     for _ in 0..2 {
         server.advance(Duration::from_mins(50));
-        // One may have been on its way before.
+        // One ping may already have been on its way.
         socket.pinged().await;
         socket.pinged().await;
     }
-    // She goes on answering.
+    // Alice keeps answering pings.
     tokio::select! {
         () = async { loop { socket.pinged().await } } => {}
         () = server.wait_for_connections(1) => {}

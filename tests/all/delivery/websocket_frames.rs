@@ -1,5 +1,5 @@
-//! A WebSocket frame by frame (RFC 6455): what is valid however odd is understood, and what is not
-//! closes the connection with the code that says what was wrong.
+//! A WebSocket frame by frame (RFC 6455). Unusual but valid frames are understood. An invalid frame
+//! closes the connection with the code of its error.
 
 use crate::support::{Device, Raw, TestServer, head};
 
@@ -9,7 +9,7 @@ const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 
-/// Opens one by hand.
+/// Opens a WebSocket by hand.
 async fn open(server: &TestServer, device: &Device) -> Raw {
     let mut raw = Raw::to(server.address).await;
     let handshake = "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -27,7 +27,7 @@ async fn open(server: &TestServer, device: &Device) -> Raw {
     raw
 }
 
-/// A frame with a first byte and a mask, as a client has to send it.
+/// A client's frame: with this first byte, and masked.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
     let mut bytes = vec![first];
@@ -53,7 +53,7 @@ fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(FIN | CLOSE, &[&code.to_be_bytes(), reason].concat())
 }
 
-/// The server's frames, which are not masked, up to the end: text, and the code of the close if
+/// The server's frames up to the end, which are not masked: the texts, and the code of the close if
 /// there is one.
 fn read(mut bytes: &[u8]) -> (Vec<String>, Option<u16>) {
     let mut texts = Vec::new();
@@ -79,7 +79,7 @@ fn read(mut bytes: &[u8]) -> (Vec<String>, Option<u16>) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_frame_is_told_by_its_code() {
+async fn an_invalid_frame_closes_the_connection_with_its_code() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let long = vec![b'x'; 64 * 1024 + 1];
@@ -181,7 +181,7 @@ async fn what_is_wrong_with_a_frame_is_told_by_its_code() {
 }
 
 #[tokio::test]
-async fn what_is_valid_however_odd_is_one_message() {
+async fn unusual_but_valid_frames_make_one_message() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let ping = r#"{"command":"PING","params":["é"],"label":"p"}"#.as_bytes();
@@ -218,7 +218,7 @@ async fn what_is_valid_however_odd_is_one_message() {
 }
 
 #[tokio::test]
-async fn a_handshake_is_for_our_own_pages_and_by_its_grammar() {
+async fn a_handshake_must_be_valid_and_from_this_origin_or_a_program() {
     let server = TestServer::start().await;
     let alice = server.create_session("alice").await;
     let own = format!("Origin: http://localhost:{}", server.address.port());
@@ -266,7 +266,7 @@ async fn a_handshake_is_for_our_own_pages_and_by_its_grammar() {
             ],
             open,
         ),
-        // Whatever else the browser says.
+        // The Origin decides, whatever Sec-Fetch-Site says.
         (
             vec![
                 upgrade,

@@ -1,4 +1,4 @@
-//! What is to be so at any time, whatever has happened: the invariants of the design.
+//! Invariants of the design, which must always hold.
 
 use proptest::prelude::*;
 use reqwest::Method;
@@ -11,14 +11,14 @@ use super::{
 use crate::support::{JsonAnswer, TEST_TIMEOUT};
 
 impl World {
-    /// Everything that is to be so at any time.
+    /// Checks every invariant.
     pub async fn check(&mut self) -> Check {
         self.check_streams().await?;
         self.check_ended().await?;
         for who in self.model.live() {
             self.poll(who, None, 500).await?;
             for limit in [500, 20, 1 + who % 5] {
-                // From before its beginning: what was said before it came is not in it.
+                // Reading from before the queue's beginning returns nothing older.
                 let mut after = 0;
                 while self.poll(who, Some(after), limit).await? {
                     after = self.hands[who].next;
@@ -46,7 +46,8 @@ impl World {
                 .all(|key| self.model.is_banned(name, *key));
             prop_assert!(channel.has_op() || banned, "{} has no op", name);
         }
-        // One of them from every position there is, as a stay on a channel begins and ends at one.
+        // Reads one client's queue from every position, because stays on a channel may begin and
+        // end at any of them.
         if let Some(who) = self.who(self.story.len() as u8) {
             for after in 0..=self.model.head {
                 self.poll(who, Some(after), 2).await?;
@@ -77,7 +78,7 @@ impl World {
         Ok(())
     }
 
-    /// The secret of a client that has ended is of no use, and says why.
+    /// The secret of an ended client does not work, and the refusal gives the reason.
     pub async fn check_ended(&mut self) -> Check {
         for (n, client) in self.model.clients.iter().enumerate() {
             let Some(reason) = client.ended else { continue };
@@ -96,10 +97,10 @@ impl World {
         Ok(())
     }
 
-    /// What was pushed is what is in the queue.
+    /// Streams receive exactly the events of the queue.
     pub async fn check_streams(&mut self) -> Check {
         let live = self.model.live();
-        // The last thing that each live one hears: with it, everything before it has come.
+        // Each listening client hears this last event. Everything before it has arrived by then.
         for who in live
             .iter()
             .copied()
@@ -148,7 +149,7 @@ impl World {
                 self.listeners.push(listener);
                 continue;
             };
-            // An end may come before what was still to be read.
+            // The end of a stream may come before the rest of its events.
             let mut said = None;
             while let Some(frame) = listener.stream.frame().await {
                 let field = |name: &str| {
@@ -179,7 +180,7 @@ impl World {
         Ok(())
     }
 
-    /// What was opened with a secret that was renewed ends with it, and without a word.
+    /// Streams that were opened with a renewed secret end without an event.
     pub async fn cut(&mut self, who: usize) -> Check {
         let listeners = std::mem::take(&mut self.listeners).into_iter();
         let (over, others): (Vec<_>, _) = listeners.partition(|listener| listener.client == who);
@@ -192,7 +193,7 @@ impl World {
         Ok(())
     }
 
-    /// A nick is taken by a live session and by nothing else.
+    /// A nick is taken exactly if a live session has it.
     pub async fn check_nicks(&mut self) -> Check {
         for nick in steps::nicks() {
             let taken = self

@@ -1,4 +1,5 @@
-//! The model's commands: what each does to the state, who hears of it, and what it is answered.
+//! The model's commands: the effect of each on the state, the sessions that hear it, and its
+//! answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,7 @@ impl Model {
                 }),
             Act::Say { notice: true, to } => {
                 for name in names(to, target) {
-                    // Nothing is ever answered to a NOTICE.
+                    // A NOTICE is never answered.
                     let _ = self.say(me, "NOTICE", name, text);
                 }
                 Ok(Vec::new())
@@ -59,7 +60,8 @@ impl Model {
         }
     }
 
-    /// Does something to each; refusals are replies, unless there is nothing else.
+    /// Runs a command for each name. Refusals become replies. If there is nothing else, the refusal
+    /// is the answer.
     fn each(
         &mut self,
         names: &[&'static str],
@@ -243,14 +245,14 @@ impl Channel {
     }
 }
 
-/// Adds a mask made of a nick; whether it is new.
+/// Adds a mask made of a nick. Returns whether it is new.
 fn insert(masks: &mut Masks, nick: &str, holder: Option<Key>) -> bool {
     let new = !masks.contains_key(&folded(nick));
     masks.entry(folded(nick)).or_insert(holder);
     new
 }
 
-/// The names that numbers stand for; one that is named twice counts once.
+/// The names that these numbers stand for, without duplicates.
 fn names(numbers: &[u8], name: fn(u8) -> &'static str) -> Vec<&'static str> {
     let mut seen = BTreeSet::new();
     numbers

@@ -1,8 +1,9 @@
-//! Random commands of several people with several devices, over real HTTP, against a plain model:
-//! every answer, every queue, however it is read, and every snapshot are what the model says.
+//! Random commands of several sessions with several devices over real HTTP, against a plain model.
+//! Every answer, every snapshot and every queue in each delivery mode must equal the model's.
 //!
-//! `PROPTEST_CASES` sets how many cases; a failing one is shrunk, shown with its story, and kept in
-//! `regressions.txt`.
+//!
+//! `PROPTEST_CASES` sets the number of cases. A failing case is shrunk, printed with its story, and
+//! kept in `regressions.txt`.
 
 mod check;
 mod commands;
@@ -24,8 +25,8 @@ fn config() -> ProptestConfig {
         .and_then(|cases| cases.parse().ok());
     ProptestConfig {
         cases: asked.unwrap_or(CASES),
-        // A step of shrinking is a whole case: enough of them to be short, few enough to be waited
-        // for.
+        // Each step of shrinking runs a whole case. This many make a case short without taking too
+        // long.
         max_shrink_iters: 2000,
         max_shrink_time: 120_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
@@ -44,9 +45,9 @@ proptest! {
     }
 }
 
-/// What random cases have found, in the smallest form.
+/// Cases that random runs have found, in their smallest form.
 #[tokio::test]
-async fn cases_that_once_failed() {
+async fn cases_that_failed_before() {
     let act = |who, act| Step::By(who, Deed::Do { label: false, act });
     let join = |who| {
         act(
@@ -60,9 +61,9 @@ async fn cases_that_once_failed() {
     let case = [
         Step::Create { nick: 0 },
         join(0),
-        // A mark at 0 is where it is without one.
+        // A read marker at 0 is the same as none.
         act(0, Act::MarkRead { target: 0, back: 9 }),
-        // The limit is not taken for the key that is taken away.
+        // The argument of `+l` must not be taken for the key that `-k` removes.
         act(
             0,
             Act::Mode {
@@ -71,7 +72,7 @@ async fn cases_that_once_failed() {
             },
         ),
         Step::By(0, Deed::Snapshot),
-        // Who is away already is away for the channel too.
+        // A session that is away when it joins is shown as away on the channel.
         Step::Create { nick: 1 },
         act(1, Act::Away { text: true }),
         join(1),

@@ -1,6 +1,5 @@
-//! The model: what a chat is, as plainly as it can be said. There is no log of targets here and no
-//! interval of membership: whoever is there when something happens hears it, and that is written
-//! down at once.
+//! The model: the chat in its plainest form. It has no log by target and no intervals of
+//! membership. When something happens, it writes down at once which sessions hear it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +10,7 @@ use rejoin::{
 
 mod queues;
 
-/// A session, by the order of creation.
+/// A session, numbered in the order of creation.
 pub type Key = usize;
 
 #[derive(Debug)]
@@ -19,22 +18,22 @@ pub struct Session {
     pub nick: String,
     pub password: bool,
     pub away: Option<String>,
-    /// How far it has read what other sessions wrote to it.
+    /// The last message that it has read from each other session.
     pub read: BTreeMap<Key, i64>,
     pub silenced: Masks,
 }
 
-/// Masks that are made of nicks, folded, and the session that each holds whatever its nick.
+/// Masks made of folded nicks. Each holds the session that had the nick, under any later nick.
 pub type Masks = BTreeMap<String, Option<Key>>;
 
-/// A client, live or ended; by the order in which they came.
+/// A client, live or ended, numbered in the order of creation.
 #[derive(Debug)]
 pub struct Client {
     pub session: Key,
     pub id: i64,
-    /// Its queue holds what comes past this event.
+    /// Its queue holds the events after this one.
     pub start: i64,
-    /// Whether that is settled.
+    /// Whether the beginning of its queue is set.
     pub begun: bool,
     pub acknowledged: i64,
     pub ended: Option<EndReason>,
@@ -44,7 +43,8 @@ pub struct Client {
 pub struct Standing {
     pub op: bool,
     pub voice: bool,
-    /// Counts the joins of all sessions: who has the least has been there longest.
+    /// A count of the joins of all sessions. The member with the lowest number has been there
+    /// longest.
     pub since: u64,
 }
 
@@ -55,10 +55,10 @@ pub struct Channel {
     pub flags: BTreeSet<char>,
     pub key: Option<String>,
     pub limit: Option<u32>,
-    /// Its text, and the nick of who set it.
+    /// The text, and the nick that set it.
     pub topic: Option<(String, String)>,
     pub bans: Masks,
-    /// Who is invited, and whether only the inviter knows.
+    /// The invited sessions, and whether only the inviter knows.
     pub invited: BTreeMap<Key, bool>,
     pub read: BTreeMap<Key, i64>,
 }
@@ -69,15 +69,15 @@ pub struct Event {
     pub source: String,
     pub command: &'static str,
     pub params: Vec<String>,
-    /// Whose doing it is.
+    /// The session that caused it.
     pub by: Key,
     pub hears: BTreeSet<Key>,
-    /// Of a direct message: the session it goes to, even if that silences the sender.
+    /// For a direct message: its recipient, even if the recipient silences the sender.
     pub with: Option<Key>,
-    /// Whether the server did it because of the event before it: its id is the next one, and is in
-    /// no answer.
+    /// Whether the server caused it because of the event before it. Then its id is the next one,
+    /// and no answer has it.
     pub consequence: bool,
-    /// The client whose command it comes from, and its label.
+    /// The client whose command caused it, and the command's label.
     pub label: Option<(usize, String)>,
 }
 
@@ -87,7 +87,7 @@ impl Event {
     }
 }
 
-/// How much, and whether some of it is meant for the reader.
+/// The number of unread messages, and whether one of them names the reader.
 pub type Unread = (usize, bool);
 
 /// The numerics and commands of the replies, or the refusal.
@@ -97,15 +97,15 @@ pub type Answer = Result<Vec<&'static str>, Code>;
 pub struct Model {
     pub max_clients: usize,
     pub max_channels: usize,
-    /// The live ones.
+    /// The live sessions.
     pub sessions: BTreeMap<Key, Session>,
-    /// The last nicks of those that have ended.
+    /// The last nicks of ended sessions.
     pub ended: BTreeMap<Key, String>,
     pub clients: Vec<Client>,
-    /// Those with a member, by folded name.
+    /// The channels with members, by folded name.
     pub channels: BTreeMap<String, Channel>,
     pub log: Vec<Event>,
-    /// What the last step made, before the server has told its ids.
+    /// The events of the last step, before the server has told their ids.
     pub fresh: Vec<Event>,
     pub head: i64,
     pub joins: u64,
@@ -153,7 +153,7 @@ impl Model {
             .map(|(key, _)| *key)
     }
 
-    /// Makes a session; its client comes by `admit`.
+    /// Creates a session. `admit` adds its client.
     pub fn create(&mut self, nick: &str) -> Result<Key, Code> {
         if self.find(nick).is_some() {
             return Err(Code::NicknameInUse);
@@ -170,7 +170,7 @@ impl Model {
         Ok(self.made)
     }
 
-    /// The session that a login lets into, and the client that makes room for it.
+    /// The session of a login, and the client that it replaces.
     pub fn login(
         &self,
         nick: &str,
@@ -201,7 +201,7 @@ impl Model {
         });
     }
 
-    /// A client leaves; without one a session does not exist.
+    /// Ends a client. A session ends with its last client.
     pub fn leave(&mut self, client: usize, reason: EndReason, saying: Option<&str>) {
         self.clients[client].ended = Some(reason);
         let session = self.clients[client].session;
@@ -232,7 +232,7 @@ impl Model {
         }
     }
 
-    /// The channels that a session is on, in the order in which it joined them.
+    /// The session's channels in the order in which it joined them.
     pub fn channels_of(&self, key: Key) -> Vec<String> {
         let own = self
             .channels
@@ -244,8 +244,8 @@ impl Model {
             .collect()
     }
 
-    /// Somebody is no longer on a channel, which ends with its last member. If its last op goes,
-    /// another member is op.
+    /// Removes a member from a channel. A channel ends with its last member. If its last op leaves,
+    /// another member becomes op.
     pub fn depart(&mut self, name: &str, key: Key) {
         let Some(channel) = self.channels.get_mut(name) else {
             return;
@@ -269,8 +269,8 @@ impl Model {
         }
     }
 
-    /// Somebody has joined a channel, or has another nick: if it has no op, and no ban matches,
-    /// that is its op.
+    /// Makes a session op of a channel without ops, if no ban matches it. Called after it joins or
+    /// changes its nick.
     pub fn consider(&mut self, name: &str, key: Key) {
         if !self.channels[name].has_op() && !self.is_banned(name, key) {
             self.give_op(name, key);
@@ -295,7 +295,7 @@ impl Model {
         self.matches(&self.channels[name].bans, key)
     }
 
-    /// Whether a session does not want to hear of another.
+    /// Whether a session silences another.
     pub fn silences(&self, key: Key, other: Key) -> bool {
         key != other && self.matches(&self.sessions[&key].silenced, other)
     }

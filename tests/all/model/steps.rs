@@ -1,12 +1,12 @@
-//! The steps a case is made of. Actors and targets are small numbers, so that a failing case
-//! shrinks to few and plain ones.
+//! The steps of a case. Sessions, clients and targets are small numbers, so that a failing case
+//! shrinks to few and simple ones.
 
 use std::fmt;
 
 use proptest::{collection::vec, prelude::*};
 
-/// Two of them differ in case alone from others, and two would be one nick in RFC 1459's folding
-/// but are not in ours.
+/// Two of them differ from others only in case. Two more are equal in RFC 1459's folding, but not
+/// in ours.
 const NICKS: [&str; 7] = ["alice", "bob", "carol", "[d]", "{d}", "Alice", "BOB"];
 const CHANNELS: [&str; 4] = ["#a", "#b", "#c", "#A"];
 const KEYS: [&str; 2] = ["sesame", "mellon"];
@@ -32,13 +32,12 @@ pub fn key(n: u8) -> &'static str {
     KEYS[usize::from(n) % KEYS.len()]
 }
 
-/// Every nick there may be, once.
+/// Every possible nick, once.
 pub fn nicks() -> &'static [&'static str] {
     &NICKS[..5]
 }
 
-/// Something that happens: somebody comes in, the server restarts, or one of the live clients does
-/// something.
+/// A step: a session or client is created, the server restarts, or a live client does something.
 #[derive(Clone, Debug)]
 pub enum Step {
     Create {
@@ -53,12 +52,12 @@ pub enum Step {
     By(u8, Deed),
 }
 
-/// What a client does. Clients are counted in the order in which they came, those that have ended
-/// left out, and around.
+/// An action of a client. Numbers count the live clients in the order of their creation, and wrap
+/// around.
 #[derive(Clone, Debug)]
 pub enum Deed {
     SetPassword,
-    /// A login with the cookie of a live client, as its own session or as another.
+    /// A login with the cookie of a live client, to its own session or to another.
     Renew {
         other: Option<u8>,
         right: bool,
@@ -67,7 +66,7 @@ pub enum Deed {
         label: bool,
         act: Act,
     },
-    /// The last labelled command again, or another with its label.
+    /// Repeats the last labelled command, or sends another with its label.
     Repeat {
         other: bool,
     },
@@ -103,7 +102,7 @@ pub enum Act {
 
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// One of `i m n s t`.
+    /// One of `i m n s t H`.
     Flag(u8, bool),
     Key(Option<u8>),
     Limit(Option<u8>),
@@ -124,9 +123,9 @@ pub enum Leave {
 pub enum From {
     /// Without `after`.
     Acknowledged,
-    /// From where the same client's last poll ended.
+    /// Where the same client's last poll ended.
     Next,
-    /// So many events before the log's end; 0 is one that was never issued.
+    /// This many events before the next id. 0 is an id that was never issued.
     Back(u8),
 }
 
@@ -135,7 +134,7 @@ impl Change {
         ['i', 'm', 'n', 's', 't', 'H'][usize::from(n) % 6]
     }
 
-    /// Sign, letter and argument as they are written in the command.
+    /// The sign, the letter and the argument, as the command has them.
     pub fn written(&self) -> (bool, char, Option<String>) {
         match self {
             Self::Flag(flag, on) => (*on, Self::flag(*flag), None),
@@ -149,7 +148,7 @@ impl Change {
 }
 
 impl Act {
-    /// The line of IRC, where `text` is what is said in it and `head` the id of the last event.
+    /// The IRC line. `text` is the text of a message, and `head` is the id of the last event.
     pub fn line(&self, text: &str, head: i64) -> String {
         let names = |numbers: &[u8], name: fn(u8) -> &'static str| {
             numbers
@@ -234,8 +233,8 @@ pub fn position(head: i64, back: u8) -> i64 {
     (head + 1 - i64::from(back)).max(0)
 }
 
-/// A case: people who come in with several devices and meet, most of the time, and then whatever
-/// happens.
+/// A case. Most cases begin with sessions that create several devices and meet on a channel. Random
+/// steps follow.
 pub fn case() -> impl Strategy<Value = Case> {
     let opening = opening();
     let kept = vec(prop::bool::weighted(0.95), opening.len());
@@ -251,7 +250,7 @@ pub fn case() -> impl Strategy<Value = Case> {
 
 pub struct Case(pub Vec<Step>);
 
-/// A step a line.
+/// One step a line.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         self.0
@@ -337,7 +336,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    // Most of it on one channel, where people get into each other's way.
+    // Most commands go to one channel, where sessions affect each other.
     let channel = || prop_oneof![2 => Just(0), 1 => 0..4u8];
     let channels = || vec(channel(), 1..3);
     prop_oneof![

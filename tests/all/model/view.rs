@@ -1,5 +1,5 @@
-//! A session as one of its clients sees it: read from a snapshot, told by the model, or had by
-//! applying events.
+//! The view that a client has of its session: read from a snapshot, taken from the model, or built
+//! by applying events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +14,11 @@ pub struct View {
     pub nick: String,
     pub password: bool,
     pub away: Option<String>,
-    /// By folded name; `None` is one that was joined since, of which its events alone tell too
-    /// little.
+    /// By folded name. `None`: the session joined the channel since the snapshot, and the events
+    /// alone do not describe it.
     pub channels: BTreeMap<String, Option<ChannelView>>,
-    /// In the order in which they are shown: the nick, whether that session has ended, the read
-    /// mark, and what is unread.
+    /// In the order of the snapshot: the nick, whether that session has ended, the read marker, and
+    /// the unread messages.
     pub directs: Vec<(String, bool, i64, Unread)>,
 }
 
@@ -28,16 +28,16 @@ pub struct ChannelView {
     pub flags: BTreeSet<char>,
     pub key: Option<String>,
     pub limit: Option<u32>,
-    /// Text, nick of who set it, time.
+    /// The text, the nick that set it, and the time.
     pub topic: Option<(String, String, String)>,
-    /// Op, voice, away.
+    /// Whether each is op, has voice, and is away.
     pub members: BTreeMap<String, (bool, bool, bool)>,
     pub read: i64,
     pub unread: Unread,
 }
 
 impl View {
-    /// What a snapshot says.
+    /// The view in a snapshot.
     pub fn read(snapshot: &Value) -> Self {
         let session = &snapshot["session"];
         let channels = snapshot["channels"].items().iter().map(|channel| {
@@ -64,7 +64,7 @@ impl View {
         }
     }
 
-    /// What the model says. It does not know the times of topics.
+    /// The view in the model. The model does not know the times of topics.
     pub fn of(model: &Model, key: Key) -> Self {
         let session = &model.sessions[&key];
         let own = model
@@ -113,9 +113,9 @@ impl View {
         self
     }
 
-    /// Takes a later view's word for what events do not tell: a channel one has joined, as the
-    /// answer to JOIN tells the client that sent it; what is unread, of which a view has but the
-    /// sum; and the exchanges, whose other side may rename itself or quit where nobody sees it.
+    /// Copies from a later view what events do not tell. The answer to JOIN describes a joined
+    /// channel, but only to the client that sent it. A view has only the number of unread messages.
+    /// The other side of a conversation may rename itself or quit unseen.
     pub fn completed(mut self, later: &Self) -> Self {
         for (name, channel) in &mut self.channels {
             let later = later.channels.get(name).cloned().flatten();

@@ -1,5 +1,5 @@
-//! The server, the devices and the model side by side: each step is done by both, and what they say
-//! is compared.
+//! The server, the devices and the model side by side. Both carry out each step, and their answers
+//! are compared.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -24,35 +24,35 @@ pub type Check = TestCaseResult;
 
 const PASSWORD: &str = "correct horse battery";
 const MAX_CLIENTS: usize = 4;
-/// Of three there are, so that the limit is met.
+/// Fewer than the three channels of a case, so that cases reach the limit.
 const MAX_CHANNELS: usize = 2;
 
 pub struct World {
     pub server: TestServer,
     pub model: Model,
-    /// One of each of the model's clients.
+    /// One for each client of the model.
     pub hands: Vec<Hand>,
-    /// Somebody who is on no channel, and sees how far the log has come.
+    /// A session without channels, which reads the log's position.
     witness: Device,
-    /// When each event happened, as it was first told.
+    /// The time of each event, as the first device received it.
     times: HashMap<i64, String>,
     pub listeners: Vec<Listener>,
     steps: usize,
     pub story: Vec<String>,
 }
 
-/// A device, and what it remembers.
+/// A device and its last answers.
 pub struct Hand {
     pub device: Device,
     /// Where its last poll ended.
     pub next: i64,
     /// Its last snapshot, and the snapshot's cursor.
     view: Option<(View, i64)>,
-    /// Its last labelled command, and what it was answered.
+    /// Its last labelled command and the answer.
     labelled: Option<(String, Value)>,
 }
 
-/// A stream, by its client and where it began.
+/// A stream: its client, and the position where it began.
 pub struct Listener {
     pub client: usize,
     pub after: i64,
@@ -225,7 +225,8 @@ impl World {
             }
             Deed::Snapshot => self.snapshot(who).await,
             Deed::Listen => {
-                // As every client does; it settles where its queue begins.
+                // A client takes its first snapshot before it listens. The snapshot sets where its
+                // queue begins.
                 if !self.model.clients[who].begun {
                     self.snapshot(who).await?;
                 }
@@ -241,7 +242,7 @@ impl World {
         }
     }
 
-    /// What both say, where it is yes.
+    /// Compares the outcomes of the model and the server. Returns both results if both succeeded.
     fn both<T, U>(
         &mut self,
         expected: Result<T, Code>,
@@ -255,16 +256,16 @@ impl World {
                 Ok(None)
             }
             (Ok(_), Err(actual)) => Err(TestCaseError::fail(format!(
-                "it was to be done, and was refused: {actual:?}"
+                "the server refused what the model allows: {actual:?}"
             ))),
             (Err(code), Ok(_)) => Err(TestCaseError::fail(format!(
-                "it was to be refused: {}",
+                "the server allowed what the model refuses: {}",
                 code.name()
             ))),
         }
     }
 
-    /// A new client came in.
+    /// Adds a new client.
     async fn admit(&mut self, device: Device, session: usize) -> Check {
         let clients = device.get("/api/v1/clients").await;
         let own = clients
@@ -294,7 +295,7 @@ impl World {
         let Some((device, (session, replaced))) = self.both(expected, actual)? else {
             return Ok(());
         };
-        // The siblings are told before the new one's queue begins.
+        // The other clients get a notice before the new client's queue begins.
         self.model.notice(session);
         let id = self.newest().await;
         self.model.number(&[id], None);
@@ -305,9 +306,9 @@ impl World {
         Ok(())
     }
 
-    /// A login from a live client: of its own session it is the same client with a new secret.
+    /// A live client logs in. For its own session it stays the same client and gets a new secret.
     async fn renew(&mut self, who: usize, nick: &str, right: bool) -> Check {
-        // What was acknowledged just before is only in memory.
+        // The cursor that was acknowledged just before is only in memory.
         self.poll(who, Some(self.model.head), 500).await?;
         let password = if right { PASSWORD } else { "a wrong password" };
         let actual = self.hands[who].device.login(nick, password).await;
@@ -330,14 +331,14 @@ impl World {
         prop_assert_eq!(
             refusal.code,
             "unauthenticated",
-            "an old secret, after a new one was given"
+            "the old secret is refused after a new one was given"
         );
-        // Its queue goes on where it was.
+        // Its queue continues from the same cursor.
         self.poll(who, None, 500).await.map(drop)
     }
 }
 
-/// An event as a client is to receive it, but for its time.
+/// An event as this client must receive it, without the time.
 pub fn message(event: &Event, client: usize) -> Value {
     let Event {
         id,

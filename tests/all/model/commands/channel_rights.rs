@@ -40,7 +40,7 @@ impl Model {
             .collect())
     }
 
-    /// One change as it is told, if it changes anything.
+    /// Applies one change, and returns it as the event shows it. `None` if it changes nothing.
     pub(super) fn change(
         &mut self,
         name: &str,
@@ -100,7 +100,7 @@ impl Model {
         let name = self.channels[&folded(name)].name.clone();
         self.each(nicks, |model, nick| {
             let victim = model.find(nick).ok_or(Code::NoSuchNick)?;
-            // Whoever kicks everybody, oneself too, is left without a channel.
+            // After a session has kicked every member, itself too, the channel is gone.
             let channel = model
                 .channels
                 .get(&folded(&name))
@@ -125,7 +125,8 @@ impl Model {
         let name = channel.name.clone();
         let silenced = self.silences(guest, me);
         let invited = &mut self.channels.get_mut(&folded(&name)).unwrap().invited;
-        // An invitation that its guest does not know of is none for anybody else.
+        // An invitation that its guest does not know of counts as none when another session
+        // invites.
         if !invited
             .get(&guest)
             .is_some_and(|unknown| !unknown || silenced)
@@ -189,7 +190,7 @@ impl Model {
         Ok(vec!["MARKREAD"])
     }
 
-    /// A channel that one is on.
+    /// A channel that the session is on.
     pub(super) fn own(&mut self, me: Key, name: &str) -> Result<&mut Channel, Code> {
         let channel = self
             .channels

@@ -1,4 +1,4 @@
-//! What clients have in their queues, and what is unread.
+//! The queues of clients, and unread messages.
 
 use super::*;
 
@@ -8,7 +8,7 @@ impl Model {
         self.sessions.get_mut(&key).unwrap().password = true;
     }
 
-    /// The server tells the session's clients something; in what words is its own affair.
+    /// Sends a notice to the session's clients. The model does not know its text.
     pub fn notice(&mut self, key: Key) {
         self.happens(
             key,
@@ -19,8 +19,8 @@ impl Model {
         self.fresh.last_mut().unwrap().source = SERVER_NAME.to_owned();
     }
 
-    /// The first snapshot of a client begins its queue, unless it has read before: then it began
-    /// where it came in.
+    /// The first snapshot of a client sets the beginning of its queue. If the client has read
+    /// before, its queue already began when the client was created.
     pub fn snapshot(&mut self, client: usize) {
         let (head, client) = (self.head, &mut self.clients[client]);
         if !std::mem::replace(&mut client.begun, true) {
@@ -29,7 +29,7 @@ impl Model {
         }
     }
 
-    /// A client has said that it received everything up to `id`.
+    /// Acknowledges everything up to `id`.
     pub fn acknowledge(&mut self, client: usize, id: i64) -> Result<(), Code> {
         if id > self.head {
             return Err(Code::InvalidCursor);
@@ -39,7 +39,7 @@ impl Model {
         Ok(())
     }
 
-    /// What a client is entitled to past `after`.
+    /// The events of a client's queue after `after`.
     pub fn queue(&self, client: usize, after: i64) -> impl Iterator<Item = &Event> {
         let Client { session, start, .. } = self.clients[client];
         self.log
@@ -47,8 +47,8 @@ impl Model {
             .filter(move |event| event.id > after.max(start) && event.hears.contains(&session))
     }
 
-    /// How much others have said past `read` on a channel, by its folded name, since one joined it;
-    /// and whether it names one.
+    /// The unread messages after `read` on a channel, given by its folded name, since the session
+    /// joined it, and whether one of them names the session.
     pub fn unread_on(&self, me: Key, channel: &str, read: i64) -> Unread {
         let there = |event: &&Event| {
             event
@@ -71,13 +71,14 @@ impl Model {
         )
     }
 
-    /// Whether somebody's present nick is a word of what was said.
+    /// Whether the session's current nick is a word of the message.
     pub(super) fn names(&self, me: Key, event: &Event) -> bool {
         let nick = folded(&self.sessions[&me].nick);
         folded(&event.params[1]).split(' ').any(|word| word == nick)
     }
 
-    /// How much another session has told one past `read`, and whether it names one.
+    /// The unread direct messages from another session after `read`, and whether one of them names
+    /// the session.
     pub fn unread_from(&self, me: Key, other: Key, read: i64) -> Unread {
         let told =
             |event: &&Event| event.is_said() && event.by == other && event.hears.contains(&me);
@@ -93,8 +94,8 @@ impl Model {
         )
     }
 
-    /// A session's conversations by direct messages, in the order in which they are shown: those
-    /// first in which it wrote, of these the unread, of these the newest.
+    /// A session's conversations in the order of the snapshot: those that it wrote in come first,
+    /// then those with unread messages, then the newest.
     pub fn conversations(&self, me: Key) -> Vec<(String, bool, i64, Unread)> {
         let others = self
             .sessions
@@ -122,8 +123,8 @@ impl Model {
             .collect()
     }
 
-    /// Whoever is to know who a session is, and that it has left: everyone, and those to whom it
-    /// has written, unless it silences them.
+    /// The sessions that are told of a session's nick changes and end: those that share a channel
+    /// with it, and those that it has written to, unless it silences them.
     pub fn acquainted(&self, key: Key) -> BTreeSet<Key> {
         let written = self
             .log
@@ -135,7 +136,7 @@ impl Model {
         self.everyone(key).into_iter().chain(contacts).collect()
     }
 
-    /// Whoever is to know what a session does: itself, and all that share a channel with it.
+    /// The sessions that see what a session does: itself, and all that share a channel with it.
     pub fn everyone(&self, key: Key) -> BTreeSet<Key> {
         let shared = self
             .channels
@@ -169,11 +170,11 @@ impl Model {
         });
     }
 
-    /// The server has told the ids of what the last step made.
+    /// Gives the events of the last step the ids that the server told.
     pub fn number(&mut self, ids: &[i64], label: Option<(usize, String)>) {
         let mut ids = ids.iter();
         for event in self.fresh.drain(..) {
-            // The QUIT of a session is nobody's command any more.
+            // The QUIT of a session has no label.
             let label = label
                 .clone()
                 .filter(|_| event.command != "QUIT" && !event.consequence);
@@ -190,7 +191,7 @@ impl Model {
         }
     }
 
-    /// How many events of the last step are told in its answer.
+    /// The number of events of the last step whose ids are in its answer.
     pub fn answered(&self) -> usize {
         self.fresh.iter().filter(|event| !event.consequence).count()
     }

@@ -1,4 +1,4 @@
-//! Commands that are answered, queues that are read, snapshots and restarts.
+//! Commands and their answers, reading queues, snapshots and restarts.
 
 use super::*;
 
@@ -11,7 +11,7 @@ impl World {
         text: &str,
     ) -> Check {
         let label = label.then(|| format!("l{text}"));
-        // Each nick has its turn to be named.
+        // The messages of each step name another nick.
         let text = &format!("{text} {}", nick(self.steps as u8));
         let line = act.line(text, self.model.head);
         self.story.push(format!("    {line}"));
@@ -27,7 +27,8 @@ impl World {
             .await
     }
 
-    /// The same label again: the same answer and nothing more; with another command it is refused.
+    /// Sends the same label again. The same command gets the same answer and does nothing more.
+    /// Another command is refused.
     pub(super) async fn repeat(&mut self, who: usize, other: bool) -> Check {
         let Some((line, answer)) = self.hands[who].labelled.clone() else {
             return Ok(());
@@ -46,7 +47,7 @@ impl World {
         Ok(())
     }
 
-    /// Compares an answer, and learns the ids of what was made.
+    /// Compares an answer, and tells the model the ids of the new events.
     pub async fn answered(
         &mut self,
         expected: Answer,
@@ -63,7 +64,7 @@ impl World {
                 prop_assert_eq!(commands.collect::<Vec<_>>(), replies);
                 ids.iter().map(|id| id.as_i64().unwrap()).collect()
             }
-            // Of what has no body to say it, the witness sees the id.
+            // An answer without a body has no id. The witness reads it from the log's position.
             None if self.model.fresh.is_empty() => Vec::new(),
             None => vec![self.newest().await - self.model.fresh.len() as i64 + 1],
         };
@@ -84,14 +85,14 @@ impl World {
         Ok(())
     }
 
-    /// The id of the last event, which the witness sees.
+    /// The id of the last event, which the witness reads.
     pub(super) async fn newest(&self) -> i64 {
         self.witness.poll("timeout=0").await["next"]
             .as_i64()
             .unwrap()
     }
 
-    /// Polls, and compares the page. Whether there may be more.
+    /// Polls and compares the page. Returns whether there may be more.
     pub async fn poll(
         &mut self,
         who: usize,
@@ -141,7 +142,7 @@ impl World {
         Ok(messages.len() == limit)
     }
 
-    /// A message as the model can know it. Its time is the same for all who see it.
+    /// A message without what the model cannot know. Its time must be the same for all readers.
     pub fn seen(&mut self, message: &Value) -> Result<Value, TestCaseError> {
         let mut message = message.clone();
         let time = message
@@ -163,8 +164,8 @@ impl World {
         Ok(message)
     }
 
-    /// Takes a snapshot: it says what the model says, and what the one before and the events since
-    /// say together.
+    /// Takes a snapshot. It must equal the model, and also the previous snapshot with the events
+    /// since.
     pub async fn snapshot(&mut self, who: usize) -> Check {
         let mut folded = None;
         if let Some((mut view, cursor)) = self.hands[who].view.clone() {
