@@ -1,4 +1,4 @@
-//! Deliveries: one sender that does not wait for answers, and many who receive what it sends.
+//! Deliveries: one sender that does not wait for answers, and many receivers.
 
 use std::time::Instant;
 
@@ -15,21 +15,21 @@ use super::{
 
 const MEASURE: &str = "socket deliveries, 1 sender, 1,000 clients";
 const CLIENTS: usize = 1000;
-/// Messages of one round. Each is delivered to all.
+/// The messages of one round. Each is delivered to all receivers.
 const MESSAGES: usize = 1500;
-/// Messages the sender is ahead of the first receiver, at most.
+/// The most messages that the sender is ahead of the first receiver.
 const AHEAD: usize = 192;
 const ROUNDS: usize = 9;
 const CHANNEL: &str = "#bench";
 const TEXT: &str = "somebody says something that is about as long as what people say";
 
-/// A server, everybody who is connected to it, and what the sender says.
+/// A server, its receivers, and the sender's message.
 pub struct Crowd {
     _server: Server,
     sender: Receiver,
     receivers: Vec<Receiver>,
     message: Vec<u8>,
-    /// Messages that come back to the sender for each one that it sends: its own copy, and the
+    /// The messages that come back to the sender for each one that it sends: its own copy, and the
     /// answer.
     echoed: usize,
 }
@@ -72,7 +72,7 @@ async fn rejoin() -> Crowd {
     crowd_of(Server::rejoin()).await
 }
 
-/// Everybody who is connected to a Rejoin server, and a sender.
+/// The receivers on a Rejoin server, and a sender.
 pub async fn crowd_of(server: Server) -> Crowd {
     let people = people(server.address, "p", CLIENTS + 1, Some(CHANNEL)).await;
     let path = format!(
@@ -100,7 +100,7 @@ pub async fn crowd_of(server: Server) -> Crowd {
 
 async fn broadcast() -> Crowd {
     let server = Server::peer("broadcast", &[]);
-    // What it relays is as long as an event of ours.
+    // The message is as long as an event of Rejoin.
     let text = format!(
         r#"{{"id":1000,"time":"2026-11-21T03:04:05.678Z","source":"p1000","command":"PRIVMSG","params":["{CHANNEL}","{TEXT}"]}}"#
     );
@@ -136,14 +136,14 @@ async fn ircd(server: Server) -> Crowd {
 }
 
 impl Crowd {
-    /// Deliveries a second.
+    /// Deliveries per second.
     pub async fn run(&mut self) -> f64 {
         let started = Instant::now();
         self.deliver(MESSAGES).await;
         (MESSAGES * self.receivers.len()) as f64 / started.elapsed().as_secs_f64()
     }
 
-    /// Sends so many messages, and waits until everybody has them all.
+    /// Sends this many messages, and waits until every receiver has them all.
     async fn deliver(&mut self, messages: usize) {
         let (progress, mut seen) = watch::channel(0);
         let Self {
@@ -179,7 +179,7 @@ impl Crowd {
         join(join(send, lead), follow).await;
     }
 
-    /// Once everybody was reached.
+    /// Waits until every receiver has received a message.
     async fn settled(mut self) -> Self {
         self.deliver(1).await;
         self

@@ -1,4 +1,4 @@
-//! Just enough of an HTTP/1.1 client: requests that were rendered before, answers with a
+//! A minimal HTTP/1.1 client: requests that were rendered before, and answers with a
 //! Content-Length.
 
 use std::net::SocketAddr;
@@ -65,7 +65,7 @@ fn length(head: &[u8]) -> usize {
 }
 
 impl Answer<'_> {
-    /// The cookie that it sets, as it is to be sent back.
+    /// The cookie that it sets, as the client sends it back.
     pub fn cookie(&self) -> String {
         let line = self
             .head
@@ -76,7 +76,7 @@ impl Answer<'_> {
     }
 }
 
-/// A request with a body of JSON, or none.
+/// A request with a JSON body, or without one.
 pub fn request(method: &str, path: &str, address: SocketAddr, cookie: &str, body: &str) -> Vec<u8> {
     let cookie = if cookie.is_empty() {
         String::new()

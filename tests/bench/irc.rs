@@ -1,4 +1,4 @@
-//! What people would run instead: Debian's ngircd and inspircd, without their limits.
+//! The common alternatives: Debian's ngircd and inspircd, without their limits.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use super::{
     wire::Receiver,
 };
 
-/// Connections that register at the same time.
+/// The connections that register at the same time.
 const AT_ONCE: usize = 32;
 
 pub fn ngircd() -> Result<Server, &'static str> {
@@ -64,7 +64,8 @@ pub fn inspircd() -> Result<Server, &'static str> {
     Server::accepting(command, address, dir).ok_or("it did not start")
 }
 
-/// These servers cannot pick a port themselves, so it is one that was free a moment ago.
+/// A free port. These servers cannot pick one themselves, so this takes one that was free a moment
+/// ago.
 fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -72,14 +73,14 @@ fn free_address() -> SocketAddr {
         .unwrap()
 }
 
-/// Registers members of a channel, and returns them once each has joined.
+/// Registers members of a channel, and returns them once all have joined.
 pub async fn members(address: SocketAddr, channel: &str, count: usize) -> Vec<Receiver> {
     let mut members = Vec::new();
     while members.len() < count {
         let batch = members.len()..count.min(members.len() + AT_ONCE);
         members.extend(join_all(batch.map(|n| member(address, channel, n))).await);
     }
-    // Everybody has seen the last one join before the first message, or that would count as load.
+    // Everyone must have seen the last JOIN before the first message, or it would count as load.
     members
 }
 

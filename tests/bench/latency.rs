@@ -1,4 +1,5 @@
-//! From POST to arrival: one message on its way at a time, to the sockets of a hundred members.
+//! The time from a POST to its arrival at the sockets of a hundred members. One message is sent at
+//! a time.
 
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use super::{
 };
 
 const MEMBERS: usize = 100;
-/// Messages of one round.
+/// The messages of one round.
 const MESSAGES: usize = 300;
 const ROUNDS: usize = 5;
 

@@ -1,5 +1,5 @@
-//! Load: many connections that ask as fast as they are answered, or a steady stream of requests
-//! whatever the answers.
+//! Load: many connections that each wait for an answer before the next request, or a steady stream
+//! of requests whatever the answers.
 
 use std::{
     cell::RefCell,
@@ -12,11 +12,11 @@ use futures_util::future::join_all;
 
 use super::http::Connection;
 
-/// Requests answered a second, over one connection for each of `requests`, each sent again and
+/// The requests answered per second. Each of `requests` has one connection, and is sent again and
 /// again for `time`.
 pub async fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
     let mut connections = join_all(requests.iter().map(|_| Connection::open(address))).await;
-    // Whatever happens once is done before the time runs.
+    // A first request each, so that one-time work is not measured.
     join_all(
         connections
             .iter_mut()
@@ -42,8 +42,8 @@ pub async fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> 
     count as f64 / started.elapsed().as_secs_f64()
 }
 
-/// How long each answer took, in milliseconds from when its request was due, at `rate` requests a
-/// second for `time`.
+/// Sends `rate` requests per second for `time`. Returns the time of each answer, in milliseconds
+/// from when its request was due.
 pub async fn steady(address: SocketAddr, request: &[u8], rate: u32, time: Duration) -> Vec<f64> {
     let idle = Rc::new(RefCell::new(Vec::new()));
     let took = Rc::new(RefCell::new(Vec::new()));

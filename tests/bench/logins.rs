@@ -1,4 +1,4 @@
-//! A storm of logins: what the others notice of it.
+//! A storm of logins, and its effect on other sessions.
 
 use std::{cell::Cell, net::SocketAddr, time::Duration};
 
@@ -14,9 +14,9 @@ use super::{
 
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(3);
-/// Requests a second of those who are in already.
+/// The requests per second of sessions that are already logged in.
 const RATE: u32 = 2000;
-/// Logins under way at the same time.
+/// The logins that run at the same time.
 const LOGINS: usize = 32;
 
 pub async fn measure(table: &mut Table) {
@@ -62,8 +62,8 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// Logs in with a wrong password again and again: as much hashing as a right one, and no session
-/// fills up. How often.
+/// Logs in with a wrong password again and again. It costs as much hashing as a right one, and
+/// fills no session. Returns the number of logins.
 async fn log_in(address: SocketAddr, over: &Cell<bool>) -> usize {
     let login = request(
         "POST",

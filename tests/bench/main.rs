@@ -1,12 +1,14 @@
-//! The benches: Rejoin side by side with what one would pick instead, or with the ceiling of what
-//! is possible.
+//! The benches: Rejoin side by side with common alternatives, or with the most that is possible.
 //!
-//! `cargo bench` runs all but the slow ones and prints a table; `cargo bench -- snapshot logins`
-//! runs those named, and `cargo bench -- abuse` what strangers do to a server with its default
-//! limits. Every measure is a ratio, its two sides taken in turns. Servers are processes of their
-//! own: Rejoin's is the program in its release build, the bare peers are this program started
-//! again, so that they are built by the same compiler with the same flags. Where there are two
-//! processors, a server has the one to itself and the load comes from the other.
+//!
+//! `cargo bench` runs all but the slow ones and prints a table. `cargo bench -- snapshot logins`
+//! runs those named, and `cargo bench -- abuse` runs the attacks of strangers on a server with its
+//! default limits. Every measure is a ratio, and its two sides are taken in turns.
+//!
+//!
+//! Servers are separate processes. Rejoin's is the program in its release build. The bare peers are
+//! this program started again, so the same compiler builds them with the same flags. With two
+//! processors, the server has one to itself, and the load comes from the other.
 
 use std::collections::HashMap;
 
@@ -45,7 +47,7 @@ fn main() {
     if let Some(at) = named.iter().position(|name| name == "abuse") {
         named.splice(at..=at, abuse::NAMES.map(str::to_owned));
     }
-    // The load is one thread, so that it never takes the servers' processor.
+    // The load runs on one thread, so that it never takes the servers' processor.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -79,7 +81,7 @@ fn main() {
     print!("{table}");
 }
 
-/// What can be named, and whether it runs without being named.
+/// The names of the measures, and whether each runs without being named.
 const MEASURES: [(&str, bool); 16] = [
     ("snapshot", true),
     ("messages", true),
@@ -91,7 +93,7 @@ const MEASURES: [(&str, bool); 16] = [
     ("passwords", true),
     ("start", false),
     ("versions", false),
-    // All of these by the name `abuse`.
+    // The name `abuse` runs all of these.
     (abuse::NAMES[0], false),
     (abuse::NAMES[1], false),
     (abuse::NAMES[2], false),

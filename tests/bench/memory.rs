@@ -1,4 +1,4 @@
-//! What an idle WebSocket costs in memory.
+//! The memory of an idle WebSocket.
 
 use super::{
     people::{head, people},
@@ -17,8 +17,8 @@ pub async fn measure(table: &mut Table) {
             "/api/v1/socket?after={}",
             head(server.address, &people[0]).await
         );
-        // Started afresh, as the other is: what making the sessions has freed would be had for
-        // nothing.
+        // Restarted, because the other server is fresh. Otherwise the sockets would reuse memory that
+        // creating the sessions had freed.
         let server = Server::rejoin_in(server.stop());
         let before = server.memory();
         let mut sockets = Vec::new();

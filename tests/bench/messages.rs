@@ -1,5 +1,5 @@
-//! Messages accepted over HTTP, each on disk before its answer: many senders against one, large
-//! channels against small.
+//! Messages accepted over HTTP. Each is on disk before its answer. Many senders are measured
+//! against one, and large channels against small ones.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -40,8 +40,8 @@ pub async fn senders(table: &mut Table) {
 
 pub async fn members(table: &mut Table) {
     let server = Server::rejoin();
-    // The senders are among the members of both, the others away: a message waits for them, whether
-    // ten or a thousand.
+    // The senders are members of both channels, and all other members are offline. A message waits
+    // for them, whether they are ten or a thousand.
     let senders = people(server.address, "s", SMALL, None).await;
     people(server.address, "m", LARGE - SMALL, Some("#large")).await;
     for sender in &senders {
@@ -83,7 +83,7 @@ pub async fn members(table: &mut Table) {
     );
 }
 
-/// Messages accepted a second, and what each was written to disk with.
+/// Messages accepted per second, and the bytes written to disk for each.
 async fn written(server: &Server, posts: &[Vec<u8>]) -> (f64, f64) {
     let before = server.written();
     let rate = rate(server.address, posts, TIME).await;

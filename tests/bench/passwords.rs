@@ -17,7 +17,7 @@ const MEASURE: &str = "password verifications, 1 thread";
 const AGAINST: &str = "libargon2, same parameters";
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(1);
-/// Verifications under way: one is worked on, others wait.
+/// The verifications that are queued at a time: one runs, and the others wait.
 const WAITING: usize = 4;
 
 pub async fn measure(table: &mut Table) {

@@ -1,4 +1,4 @@
-//! The bare peers: what axum does by itself, without sessions, without a store.
+//! The bare peers: axum alone, without sessions and without a store.
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use axum::{
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Messages that wait for a connection of the broadcast, at most.
+/// The most messages that wait for a connection of the broadcast.
 const WAITING: usize = 4096;
 
 pub fn run(mut args: impl Iterator<Item = String>) {
@@ -41,7 +41,7 @@ pub fn run(mut args: impl Iterator<Item = String>) {
     });
 }
 
-/// One handler with a body of JSON of this length.
+/// One handler that answers with a JSON body of this length.
 fn handler(length: usize) -> Router {
     let body = Bytes::from(vec![b' '; length]);
     let answer =
@@ -49,7 +49,8 @@ fn handler(length: usize) -> Router {
     Router::new().route("/", get(answer)).with_state(body)
 }
 
-/// Whatever is posted, or comes over a WebSocket, goes to every WebSocket, and is stored nowhere.
+/// Every message that is posted or comes over a WebSocket goes to every WebSocket. Nothing is
+/// stored.
 fn broadcast() -> Router {
     let (sender, _) = broadcast::channel::<Utf8Bytes>(WAITING);
     let all = sender.clone();
@@ -58,7 +59,7 @@ fn broadcast() -> Router {
         upgrade.on_upgrade(async move |socket| relay(socket, sender, receiver).await)
     };
     let send = async move |body: String| {
-        // It fails only if nobody listens.
+        // This fails only if no connection listens.
         let _ = all.send(body.into());
     };
     Router::new()
@@ -66,8 +67,7 @@ fn broadcast() -> Router {
         .route("/send", post(send))
 }
 
-/// The best that can be done with axum's WebSocket: everything that waits is written, then flushed
-/// once.
+/// The fastest use of axum's WebSocket: everything that waits is written, then flushed once.
 async fn relay(
     socket: WebSocket,
     sender: broadcast::Sender<Utf8Bytes>,

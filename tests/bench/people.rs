@@ -1,4 +1,4 @@
-//! People on a Rejoin server: many sessions, made by many connections at once.
+//! The sessions of a Rejoin server, created over many connections at once.
 
 use std::net::SocketAddr;
 
@@ -6,14 +6,14 @@ use futures_util::future::join_all;
 
 use super::http::{Connection, request};
 
-/// How many connections make them.
+/// The connections that create them.
 const CONNECTIONS: usize = 64;
 
 pub struct Person {
     pub cookie: String,
 }
 
-/// Makes so many sessions, with the queue of each begun; they join `channel` if there is one.
+/// Creates sessions, and begins the queue of each. They join `channel` if there is one.
 pub async fn people(
     address: SocketAddr,
     prefix: &str,

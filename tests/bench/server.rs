@@ -1,4 +1,4 @@
-//! Servers as processes of their own: started, waited for, looked at, ended.
+//! Servers as separate processes: started, waited for, measured and stopped.
 
 use std::{
     fs,
@@ -14,29 +14,29 @@ use rustix::{
 };
 use tempfile::TempDir;
 
-/// The processor that servers run on, and the one the load comes from.
+/// The processor that servers run on. The load comes from the other one.
 const SERVERS: usize = 0;
 const LOAD: usize = 1;
 
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    /// What it keeps on disk.
+    /// The folder with its files.
     dir: TempDir,
 }
 
 impl Server {
-    /// Rejoin, with an empty database and without the limits that would hold up a load.
+    /// Starts Rejoin with an empty database and without the limits that would slow down a load.
     pub fn rejoin() -> Self {
         Self::rejoin_in(folder())
     }
 
-    /// Rejoin on the database `rejoin.db` in a folder.
+    /// Starts Rejoin on the database `rejoin.db` in a folder.
     pub fn rejoin_in(dir: TempDir) -> Self {
         Self::build_of_rejoin(env!("CARGO_BIN_EXE_rejoin").as_ref(), dir)
     }
 
-    /// A build of Rejoin, this one or another, on the database `rejoin.db` in a folder.
+    /// Starts a build of Rejoin, this one or another, on the database `rejoin.db` in a folder.
     pub fn build_of_rejoin(program: &Path, dir: TempDir) -> Self {
         let mut command = pinned(program);
         command.args([
@@ -56,14 +56,14 @@ impl Server {
         Self::announced(command, dir)
     }
 
-    /// One of this program's own peers.
+    /// Starts one of this program's own peers.
     pub fn peer(name: &str, args: &[&str]) -> Self {
         let mut command = pinned(std::env::current_exe().unwrap());
         command.args(["--peer", name]).args(args);
         Self::announced(command, folder())
     }
 
-    /// A server that says on its first line where it listens.
+    /// Starts a server that prints its address on its first line.
     pub fn announced(mut command: Command, dir: TempDir) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -85,7 +85,8 @@ impl Server {
         }
     }
 
-    /// A server that says nothing, once it accepts connections; `None` if it ends before it does.
+    /// Starts a server that prints nothing, and waits until it accepts connections. `None` if it
+    /// ends before.
     pub fn accepting(mut command: Command, address: SocketAddr, dir: TempDir) -> Option<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -111,13 +112,13 @@ impl Server {
         self.kilobytes("status", "VmRSS:") * 1024.0
     }
 
-    /// Bytes that it had written to disk so far, those still in the system's cache included.
+    /// The bytes that it has written to disk so far, including those still in the system's cache.
     pub fn written(&self) -> f64 {
         self.kilobytes("io", "write_bytes:")
     }
 
-    /// Seconds that processors have worked for it so far (proc(5): in hundredths, after the name in
-    /// brackets).
+    /// The processor time that it has used so far, in seconds. proc(5) gives hundredths, after the
+    /// name in brackets.
     pub fn worked(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
@@ -137,7 +138,7 @@ impl Server {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// Ends it as an operator would, and hands back what it kept.
+    /// Stops it as an operator would, and returns its folder.
     pub fn stop(mut self) -> TempDir {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -154,7 +155,7 @@ impl Drop for Server {
     }
 }
 
-/// A folder on the disk, not in memory: a full sync is to cost what it costs.
+/// A folder on the disk and not in memory, so that a full sync has its real cost.
 pub fn folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
@@ -166,7 +167,7 @@ pub fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Where a program of Debian's is, if it is there.
+/// The path of a program of Debian's, if it is installed.
 pub fn installed(name: &str) -> Option<PathBuf> {
     ["/usr/sbin", "/usr/bin"]
         .iter()
@@ -174,7 +175,7 @@ pub fn installed(name: &str) -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// Ten thousand connections are as many open files.
+/// Raises the limit of open files, because ten thousand connections need as many.
 pub fn raise_file_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(
@@ -187,7 +188,7 @@ pub fn raise_file_limit() {
     .unwrap();
 }
 
-/// Takes this process to the other processor, where there is one.
+/// Moves this process to the other processor, if there is one.
 pub fn leave_processor_to_servers() {
     let mut set = CpuSet::new();
     set.set(LOAD);

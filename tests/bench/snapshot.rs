@@ -1,6 +1,6 @@
-//! An authenticated request: the snapshot of a session without channels, against what answers the
-//! same length; and that of a session on many channels beside it, with nothing unread and with as
-//! much as is counted.
+//! An authenticated request: the snapshot of a session without channels, against peers that answer
+//! with the same length. Beside it stand the snapshots of a session on many channels, once without
+//! unread messages and once with the most that are counted.
 
 use std::{
     process::Command,
@@ -18,10 +18,10 @@ use super::{
 const MEASURE: &str = "authenticated `GET /api/v1/session`";
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(1);
-/// Connections, each a client of its own.
+/// The connections. Each has a client of its own.
 const CLIENTS: usize = 32;
 const CHANNELS: usize = 100;
-/// Messages that others have said on each: as many as are counted.
+/// The messages from others on each channel: the most that are counted as unread.
 const UNREAD: usize = 100;
 
 pub async fn measure(table: &mut Table) {
@@ -104,8 +104,8 @@ pub async fn measure(table: &mut Table) {
     .await;
 }
 
-/// Requests of sessions that are all on the same 100 channels. With 5 ms each, a processor answers
-/// 200 a second.
+/// The requests of sessions that are all on the same 100 channels. At 5 ms each, a processor
+/// answers 200 per second.
 async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
     let people = people(server.address, "m", CLIENTS, None).await;
     let mut connection = Connection::open(server.address).await;
@@ -120,7 +120,7 @@ async fn on_many_channels(server: &Server) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Somebody says on all of the channels what is unread to all the others.
+/// One session sends messages to all channels, which are unread for the others.
 async fn others_speak(server: &Server) {
     let speaker = &people(server.address, "speaker", 1, None).await[0];
     let mut connection = Connection::open(server.address).await;
@@ -140,7 +140,7 @@ async fn others_speak(server: &Server) {
     }
 }
 
-/// The channels, in lists as long as a command takes.
+/// The channels, in lists as long as a command accepts.
 fn names() -> impl Iterator<Item = String> {
     let list = |first: usize| {
         (first..first + 20)
@@ -151,8 +151,8 @@ fn names() -> impl Iterator<Item = String> {
     (0..CHANNELS).step_by(20).map(list)
 }
 
-/// Requests answered for each second that a processor worked for the server. With a processor of
-/// its own that is what it answers a second; on a busy machine it is still true.
+/// The requests answered per second of processor time of the server. On a processor of its own,
+/// that is what the server answers per second. On a busy machine the number stays true.
 async fn efficiency(server: &Server, requests: &[Vec<u8>]) -> f64 {
     let (before, started) = (server.worked(), Instant::now());
     let rate = rate(server.address, requests, TIME).await;
@@ -194,7 +194,7 @@ async fn against(
     );
 }
 
-/// Built on demand, beside our own build.
+/// tower-sessions, built on demand beside our own build.
 fn tower_sessions(length: &str) -> Result<Server, &'static str> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/tower-sessions");
     let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/../tower-sessions");
@@ -218,7 +218,7 @@ fn tower_sessions(length: &str) -> Result<Server, &'static str> {
     Ok(Server::announced(command, dir))
 }
 
-/// With Debian's node, and Express from npm, installed on demand.
+/// Express from npm on Debian's node, installed on demand.
 fn express(length: &str) -> Result<Server, &'static str> {
     let node = server::installed("node").ok_or("there is no node")?;
     let npm = server::installed("npm").ok_or("there is no npm")?;

@@ -1,5 +1,4 @@
-//! The start with a large database: how long until it accepts connections, and what it holds in
-//! memory.
+//! Starting with a large database: the time until the server accepts connections, and its memory.
 
 use std::time::Instant;
 
@@ -10,8 +9,8 @@ use super::{
 
 const ROUNDS: usize = 3;
 
-/// 100,000 sessions with two clients each, on 1,000 channels in all, 20 each; 5 million events,
-/// each on one channel.
+/// 100,000 sessions with two clients each. There are 1,000 channels, and each session is on 20.
+/// There are 5 million events, each on one channel.
 const FILL: &str = "
     PRAGMA synchronous = off;
     BEGIN;
@@ -64,7 +63,7 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// Seconds until it listens, and its memory and its database in MiB.
+/// The seconds until the server listens, its memory in MiB, and its database in MiB.
 fn start(dir: tempfile::TempDir) -> ((f64, f64, f64), tempfile::TempDir) {
     const MIB: f64 = 1024.0 * 1024.0;
     let size = std::fs::metadata(dir.path().join("rejoin.db"))

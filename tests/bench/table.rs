@@ -1,4 +1,4 @@
-//! The table at the end: what was measured, against what, and whether the goal is met.
+//! The table at the end: each measure, what it is compared with, and whether the goal is met.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub enum Goal {
     AtMost(f64),
 }
 
-/// One measure, taken of both sides in turns.
+/// One measure of both sides, taken in turns.
 #[derive(Default)]
 pub struct Rounds {
     ours: Vec<f64>,
@@ -32,7 +32,8 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Takes both sides so many times, in turns: what else the machine does falls on both.
+    /// Measures both sides this many times, in turns, so that other load on the machine affects
+    /// both.
     pub async fn taken(
         count: usize,
         mut ours: impl AsyncFnMut() -> f64,
@@ -81,7 +82,7 @@ impl Table {
         });
     }
 
-    /// Enters that something was not measured, and why.
+    /// Enters that a measure was skipped, and why.
     pub fn skip(&mut self, measure: &'static str, against: &'static str, why: impl Into<String>) {
         self.push(Row {
             measure,
@@ -112,7 +113,7 @@ pub fn p99(mut values: Vec<f64>) -> f64 {
     values[(values.len() * 99).div_ceil(100) - 1]
 }
 
-/// Three digits that count; a rate of millions as such.
+/// Writes three significant digits. Millions have a unit of their own.
 fn short(value: f64) -> String {
     match value {
         v if v >= 1e6 => format!("{:.2} M", v / 1e6),

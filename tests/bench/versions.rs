@@ -1,5 +1,5 @@
-//! This build of Rejoin beside another one, such as the build before a change. The other one is the
-//! program that the environment variable `REJOIN_BEFORE` names:
+//! This build of Rejoin beside another one, such as the build before a change. The environment
+//! variable `REJOIN_BEFORE` names the other program:
 //!
 //!     REJOIN_BEFORE=../before/target/release/rejoin cargo bench -- versions
 
@@ -22,7 +22,7 @@ const ROUNDS: usize = 7;
 const TIME: Duration = Duration::from_secs(1);
 const SENDERS: usize = 64;
 const READERS: usize = 16;
-/// The channels of a session whose queue is read, besides its own target, and what is asked of it.
+/// The number of a session's channels besides itself, and the measures of reading its queue.
 const QUEUES: [(usize, [&str; 3]); 3] = [
     (
         1,
@@ -53,7 +53,7 @@ const QUEUES: [(usize, [&str; 3]); 3] = [
 const BACKLOG: usize = 1000;
 const TEXT: &str = "somebody says something that is about as long as what people say";
 
-/// What a server is asked for, again and again, and how the answers are counted.
+/// The requests of a measure, which are sent again and again, and how their answers are counted.
 struct Load {
     measure: &'static str,
     count: Count,
@@ -62,9 +62,9 @@ struct Load {
 
 #[derive(Clone, Copy)]
 enum Count {
-    /// By the second: what waits for the disk.
+    /// Per second: for measures that wait for the disk.
     Second,
-    /// By the second of the processor that the server worked.
+    /// Per second of the server's processor time.
     Work,
 }
 
@@ -109,7 +109,7 @@ fn enter(table: &mut Table, measure: &'static str, count: Count, rounds: &Rounds
 }
 
 impl Load {
-    /// Answers per second of whatever counts.
+    /// The answers per second of the time that `count` names.
     async fn run(&self, server: &Server) -> f64 {
         let (worked, started) = (server.worked(), Instant::now());
         let rate = rate(server.address, &self.requests, TIME).await;
@@ -204,7 +204,7 @@ async fn loads(server: &Server) -> Vec<Load> {
     loads
 }
 
-/// Sessions on so many channels, on which somebody has said what waits in their queues.
+/// Sessions on this many channels, with messages that wait in their queues.
 async fn readers(server: &Server, channels: usize) -> Vec<Person> {
     let address = server.address;
     let prefix = format!("r{channels}x");

@@ -1,12 +1,12 @@
-//! Just enough of a WebSocket client (RFC 6455), and of an IRC one, to count what arrives: bytes
-//! are looked at, never kept.
+//! Minimal clients for WebSockets (RFC 6455) and IRC, which only count what arrives and keep no
+//! bytes.
 
 use std::{io, net::SocketAddr};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// Bytes read at once; the buffer is shared by all readers of the thread, because none keeps it
-/// over an await.
+/// The bytes of one read. All receivers of the thread share the buffer, because none keeps it over
+/// an await.
 const READ: usize = 256 * 1024;
 
 /// The answer to a ping without payload (RFC 6455 §5.5.3).
@@ -22,12 +22,13 @@ pub struct Receiver {
     format: Format,
 }
 
-/// How messages are told apart, and what of one was seen so far.
+/// How messages are separated, and the part of the current one that has arrived.
 enum Format {
-    /// The header's bytes as far as they came, and how much is left of the payload.
+    /// The part of the header that has arrived, and the bytes of the payload that are still
+    /// missing.
     WebSocket { header: Vec<u8>, left: usize },
-    /// Lines are counted if the first word after the source is this; the line as far as it came,
-    /// and no further than needed.
+    /// Lines whose first word after the source is this command are counted. The part of the line
+    /// that has arrived is kept as far as needed.
     Irc {
         command: &'static [u8],
         line: Vec<u8>,
@@ -50,7 +51,7 @@ impl Receiver {
         );
         stream.write_all(handshake.as_bytes()).await.unwrap();
         let mut head = Vec::new();
-        // Byte by byte, so that no message that follows is taken for the head.
+        // Read byte by byte, so that the first messages are not taken for the head.
         while !head.ends_with(b"\r\n\r\n") {
             stream.readable().await.unwrap();
             let mut byte = [0];
@@ -73,7 +74,7 @@ impl Receiver {
         }
     }
 
-    /// An IRC connection that has registered; of what arrives, PRIVMSGs count.
+    /// A registered IRC connection. Only PRIVMSGs count.
     pub fn irc(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -84,12 +85,12 @@ impl Receiver {
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// Waits until something arrives; how many messages that completes.
+    /// Waits until bytes arrive. Returns the number of messages that they complete.
     pub async fn receive(&mut self) -> usize {
         loop {
             self.stream.readable().await.unwrap();
@@ -108,7 +109,7 @@ impl Receiver {
         }
     }
 
-    /// Waits for so many messages.
+    /// Waits for this many messages.
     pub async fn receive_all(&mut self, mut count: usize) {
         while count > 0 {
             count = count
@@ -119,7 +120,7 @@ impl Receiver {
 }
 
 impl Format {
-    /// Messages that these bytes complete, and pings that want an answer.
+    /// The number of messages that these bytes complete, and of pings to answer.
     fn count(&mut self, bytes: &[u8]) -> (usize, usize) {
         match self {
             Self::WebSocket { header, left } => count_frames(bytes, header, left),
@@ -175,8 +176,7 @@ fn count_lines(bytes: &[u8], command: &[u8], line: &mut Vec<u8>) -> usize {
     count
 }
 
-/// A text as a client's frame. The mask is zero, which leaves the bytes as they are (RFC 6455
-/// §5.3).
+/// A text as a client's frame. The mask is zero, so the bytes stay as they are (RFC 6455 §5.3).
 pub fn frame(text: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match text.len() {

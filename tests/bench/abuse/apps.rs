@@ -1,4 +1,4 @@
-//! Apps that nobody registered, and one that somebody did.
+//! Requests of apps that do not exist, and of one that does.
 
 use std::{
     cell::Cell,
@@ -20,7 +20,7 @@ pub async fn measure(table: &mut Table) {
     right_secret(table).await;
 }
 
-/// Asks in the name of apps that there are not, for so long; how often the answer was no 429.
+/// Sends requests of apps that do not exist for this long. Returns how many answers were not 429.
 async fn ask(site: &Site, time: Duration) -> usize {
     let (started, next) = (&Instant::now(), &Cell::new(0_u64));
     let address = site.address();
@@ -55,7 +55,8 @@ async fn made_up(table: &mut Table) {
     victim.create("victim").await;
     victim.line("PASS :correct horse battery").await;
     let site = site.limited(&[]);
-    // A guesser uses up what it has; the count is not to be forgotten for all the apps.
+    // A guesser has used up its guesses. Many made-up apps must not make the server forget its
+    // count.
     let mut guesser = Visitor::new(site.address(), "203.0.113.71");
     for _ in 0..25 {
         guesser.log_in("victim", "a wrong password").await;

@@ -1,4 +1,4 @@
-//! Guesses at secrets that people choose: how many are judged before the guesser has to wait.
+//! Guesses at secrets that users choose: how many the server verifies before the guesser must wait.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ pub async fn measure(table: &mut Table) {
     );
     let started = Instant::now();
     let judged = by_one_network().await;
-    // 60 at once, and one more every five seconds.
+    // The burst is 60, and one more guess is allowed every five seconds.
     let figures = (judged, 61.0 + started.elapsed().as_secs_f64() / 5.0);
     at_most(
         table,
@@ -47,8 +47,8 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// A session with a password, its device's cookie, on a server with the default limits; commands
-/// are not limited.
+/// A session with a password, and its cookie, on a server with the default limits except the flood
+/// limit.
 async fn alice() -> (Site, String) {
     let site = Site::unlimited();
     let mut alice = Visitor::new(site.address(), "198.51.100.1");
@@ -124,7 +124,7 @@ async fn by_one_network() -> f64 {
     judged as f64
 }
 
-/// Each of the sessions guesses forty times; commands are not limited.
+/// Each of five sessions guesses forty times. Commands are not limited.
 async fn of_channel_key() -> f64 {
     let site = Site::unlimited().limited(&["--flood-limit", "off"]);
     let mut alice = Visitor::new(site.address(), "198.51.100.1");

@@ -1,5 +1,4 @@
-//! Passwords: what a stranger's login, a user's own devices and many users at once notice of
-//! others.
+//! Passwords: how a stranger's login, neighbours and many logins at once delay other logins.
 
 use std::{
     cell::Cell,
@@ -19,10 +18,10 @@ const PASSWORD: &str = "correct horse battery";
 const ANOTHER: &str = "battery horse correct";
 const SESSIONS: usize = 80;
 const LOGINS: usize = 15;
-/// How long the attack is under way before anybody logs in: each of its networks has used up its
-/// burst by then.
+/// How long the attack runs before anyone logs in. By then each of its networks has used up its
+/// burst.
 const ATTACKED: Duration = Duration::from_secs(5);
-/// After so long a login counts as one that took so long.
+/// The longest time that a login is tried. A login that fails until then counts with this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn measure(table: &mut Table) {
@@ -31,7 +30,7 @@ pub async fn measure(table: &mut Table) {
     neighbour(table).await;
 }
 
-/// Sessions with a password, each of the network that `network` gives.
+/// Sessions with a password. The nth one is created from the network `network(n)`.
 async fn sessions(site: &Site, count: usize, network: impl Fn(usize) -> String) -> Vec<String> {
     let mut cookies = Vec::new();
     for n in 0..count {
@@ -42,7 +41,7 @@ async fn sessions(site: &Site, count: usize, network: impl Fn(usize) -> String) 
     cookies
 }
 
-/// The median of some logins until they succeed, in milliseconds.
+/// The median time until a login succeeds, in milliseconds.
 async fn logins(site: &Site) -> f64 {
     let mut took = Vec::new();
     for _ in 0..LOGINS {
@@ -123,7 +122,7 @@ async fn at_once(table: &mut Table) {
     );
 }
 
-/// The user's own device is at the address from which a neighbour guesses.
+/// The user's own device shares the address of a neighbour who guesses.
 async fn neighbour(table: &mut Table) {
     let network = "203.0.113.60";
     let site = Site::open();

@@ -1,10 +1,11 @@
-//! What strangers do to a server with its default limits, and what the others notice: quiet beside
-//! attacked, in one run.
+//! Attacks by strangers on a server with its default limits, and their effect on other sessions.
+//! One run measures the others without an attack and then with it.
 //!
-//! Everything goes over loopback, to a server of its own for each row. It trusts a proxy on
-//! loopback, so that an attack can come from as many networks as it likes. Every attack is bounded
-//! in count and in time; one that waits for answers sends no more than twenty requests a second
-//! over a connection, as fast answers that refuse are not to be the load.
+//!
+//! Everything goes over loopback, to a separate server for each row. The server trusts a proxy on
+//! loopback, so that an attack can come from any number of networks. Every attack is bounded in
+//! requests and in time. An attacker that waits for answers sends at most twenty requests per
+//! second and connection, because quick refusals must not become the load.
 
 use std::{
     cell::Cell,
@@ -26,9 +27,9 @@ mod storage;
 mod streams;
 mod visitor;
 
-/// Between two requests of an attacker over one connection, at least.
+/// The shortest time between two requests of an attacker on one connection.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long the others are watched, without the attack and then with it.
+/// How long the other sessions are watched, without the attack and then with it.
 const WATCHED: Duration = Duration::from_secs(8);
 
 pub const NAMES: [&str; 6] = [
@@ -52,7 +53,7 @@ pub async fn measure(name: &str, table: &mut Table) {
     }
 }
 
-/// Enters a figure beside the most that it may be.
+/// Enters a figure beside its upper limit.
 fn at_most(
     table: &mut Table,
     measure: &'static str,
@@ -65,15 +66,15 @@ fn at_most(
     table.enter(measure, allowed, unit, &rounds, Goal::AtMost(1.0));
 }
 
-/// Enters how many of some things worked.
+/// Enters how many of the attempts worked.
 fn all_work(table: &mut Table, measure: &'static str, worked: usize, of: usize) {
     let mut rounds = Rounds::default();
     rounds.add(worked as f64, of as f64);
     table.enter(measure, "all of them", "", &rounds, Goal::AtLeast(1.0));
 }
 
-/// What others wait for their snapshot, the 99th percentile in milliseconds; each comes from a
-/// network of its own.
+/// How long other sessions wait for their snapshot: the 99th percentile in milliseconds. Each comes
+/// from a network of its own.
 async fn others_wait(site: &Site, others: &[String]) -> f64 {
     let watch = others.iter().enumerate().map(|(n, cookie)| async move {
         let mut visitor =
@@ -88,7 +89,7 @@ async fn others_wait(site: &Site, others: &[String]) -> f64 {
     p99(join_all(watch).await.into_iter().flatten().collect())
 }
 
-/// What others wait during an attack. Each of `attackers` does what `act` does, again and again.
+/// How long other sessions wait during an attack. Each attacker repeats `act`.
 async fn under_attack<A: AsyncFn(&mut Visitor)>(
     site: &Site,
     others: &[String],
@@ -105,7 +106,7 @@ async fn under_attack<A: AsyncFn(&mut Visitor)>(
         }
     }));
     let watch = async {
-        // The attack is under way before anybody is watched.
+        // The attack must be running before the others are watched.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let waited = others_wait(site, others).await;
         over.set(true);

@@ -1,4 +1,4 @@
-//! Readers that cost much: slow ones of a long list, and many of a long snapshot.
+//! Expensive readers: slow readers of a long list, and many readers of a long snapshot.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ const SESSIONS: usize = 40;
 const CHANNELS: usize = 100;
 const SLOW: usize = 100;
 const CONNECTIONS: usize = 64;
-/// Messages to twenty channels each.
+/// Messages, each to twenty channels.
 const MESSAGES: usize = 5000;
 
 pub async fn measure(table: &mut Table) {
@@ -27,7 +27,7 @@ pub async fn measure(table: &mut Table) {
     snapshot(table).await;
 }
 
-/// Sessions to be watched, each with a network of its own.
+/// Sessions to watch, each with a network of its own.
 async fn others(site: &Site) -> Vec<String> {
     let mut cookies = Vec::new();
     for n in 0..OTHERS {
@@ -38,7 +38,7 @@ async fn others(site: &Site) -> Vec<String> {
     cookies
 }
 
-/// 4,000 channels, their topics as long in JSON as can be.
+/// Reads a list of 4,000 channels whose topics are as long as JSON can make them.
 async fn channel_list(table: &mut Table) {
     let site = Site::unlimited();
     let others = others(&site).await;
@@ -74,7 +74,7 @@ async fn channel_list(table: &mut Table) {
             .unwrap();
         held.push(stream);
     }
-    // Each has the first bytes of its answer: they are readers now, and slow ones.
+    // Each has received the first bytes of its answer, so it is a slow reader from now on.
     for stream in &held {
         stream.readable().await.unwrap();
     }
@@ -93,7 +93,7 @@ async fn channel_list(table: &mut Table) {
     enter_wait(table, "p99 of others' GET meanwhile", attacked, quiet);
 }
 
-/// A session on 100 channels with 1,000 messages of its own on each.
+/// Reads a session on 100 channels, with 1,000 messages of its own on each.
 async fn snapshot(table: &mut Table) {
     let site = Site::unlimited();
     let others = others(&site).await;
@@ -133,7 +133,7 @@ async fn snapshot(table: &mut Table) {
     let mut carol = Visitor::new(site.address(), "203.0.113.10").with_cookie(&carol);
     let mut took = Vec::new();
     for _ in 0..15 {
-        // A snapshot that was remembered would cost nothing.
+        // A new message each time, so that no snapshot can be cached.
         carol.line("PRIVMSG #c0 :hello").await;
         took.push(alice.get("/api/v1/session").await.took);
     }

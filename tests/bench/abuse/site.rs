@@ -15,7 +15,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// A server without limits, to be filled.
+    /// Starts a server without limits, to be filled.
     pub fn unlimited() -> Self {
         let mut flags = vec!["--flood-limit", "off", "--login-limit", "off"];
         if knows("--storage-limit") {
@@ -24,17 +24,17 @@ impl Site {
         Self::start(server::folder(), &flags, |_| {})
     }
 
-    /// The same one with the default limits, and with further flags.
+    /// Restarts it with the default limits and further flags.
     pub fn limited(self, flags: &[&str]) -> Self {
         Self::start(self.server.stop(), flags, |_| {})
     }
 
-    /// One with the default limits and an empty database.
+    /// Starts a server with the default limits and an empty database.
     pub fn open() -> Self {
         Self::start(server::folder(), &[], |_| {})
     }
 
-    /// Starts a server; its log is beside its database.
+    /// Starts a server. Its log is beside its database.
     pub fn start(dir: TempDir, flags: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = dir.path().to_owned();
         let mut command = server::pinned(PROGRAM);
@@ -69,12 +69,12 @@ impl Site {
         self.server.memory() / 1e6
     }
 
-    /// Bytes of its log so far.
+    /// The bytes of its log so far.
     pub fn logged(&self) -> f64 {
         fs::metadata(self.folder.join("log")).unwrap().len() as f64
     }
 
-    /// Megabytes of the database that hold something.
+    /// The megabytes of the database that are in use.
     pub fn stored(&self) -> f64 {
         let database = self.database();
         let pragma = |name: &str| {
@@ -85,7 +85,7 @@ impl Site {
         (pragma("page_count") - pragma("freelist_count")) * pragma("page_size") / 1e6
     }
 
-    /// Lines of the audit log so far.
+    /// The entries of the audit log so far.
     pub fn audited(&self) -> f64 {
         self.database()
             .query_row("SELECT count(*) FROM audit", [], |row| row.get(0))
@@ -102,7 +102,7 @@ impl Site {
         database
     }
 
-    /// Registers an app; its client_id and its secret.
+    /// Registers an app. Returns its client_id and its secret.
     pub fn register_app(&self) -> (String, String) {
         let mut command = Command::new(PROGRAM);
         command

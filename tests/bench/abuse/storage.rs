@@ -1,5 +1,5 @@
-//! Filling the disk: how much one network gets onto it, what is left of that, and what works when
-//! it is full.
+//! Filling the disk: how much one network can add, how much of it remains, and what works on a full
+//! disk.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ const CHANNELS: usize = 20;
 /// The limit of 200 MB a day, scaled down.
 const LIMIT: f64 = 8.0;
 const TIME: Duration = Duration::from_secs(20);
-/// How long upkeep may take to remove what nobody can read any more.
+/// The time that maintenance has to remove events that nobody can read any more.
 const UPKEEP: Duration = Duration::from_secs(75);
 
 pub async fn measure(table: &mut Table) {
@@ -84,7 +84,7 @@ async fn growth(table: &mut Table) {
         }
         senders.push(visitor);
     }
-    // 4096 bytes that JSON writes as six each.
+    // Text of 4096 bytes, each of which JSON writes as six.
     let line = format!("PRIVMSG {} :{}", channels(), "\u{1}".repeat(4096));
     let attack = async |senders: &mut Vec<Visitor>, time: Duration| {
         let started = Instant::now();
@@ -103,7 +103,7 @@ async fn growth(table: &mut Table) {
     let (then, half) = (site.stored(), TIME / 4);
     attack(&mut senders, half).await;
     let after = site.stored();
-    // Where it still grows, it would for the rest of the day.
+    // If the database still grows, it is assumed to grow for the rest of the day.
     let left = 86400.0 - (TIME + half).as_secs_f64();
     let rate = (after - then) / half.as_secs_f64();
     let growing = after - then > 0.02 * LIMIT;
@@ -136,7 +136,7 @@ async fn growth(table: &mut Table) {
     table.enter(measure, "what they added", "MB", &rounds, Goal::AtMost(0.1));
 }
 
-/// What is preloaded into the server makes its folder a disk of so many bytes.
+/// Builds the library that, preloaded into the server, makes its folder a disk of limited size.
 fn small_disk(folder: &Path) -> Option<std::path::PathBuf> {
     let library = folder.join("small_disk.so");
     let source = concat!(
@@ -193,7 +193,7 @@ async fn full_disk(table: &mut Table) {
     let body = json!({"name": "bot", "scope": "chat:read", "password": "correct horse battery"});
     let key = alice.post("/api/v1/keys", &body).await.json();
     let key = key["client_id"].as_str().unwrap_or_default().to_owned();
-    // Something else fills the disk up, and then the chat does.
+    // A file fills most of the disk, and messages fill the rest.
     let used: u64 = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())

@@ -1,4 +1,4 @@
-//! Connections through a trusted proxy: they are many, and still of one network.
+//! Many connections of one network through a trusted proxy.
 
 use futures_util::future::join_all;
 use tokio::{
@@ -29,7 +29,7 @@ pub async fn measure(table: &mut Table) {
         let visitor = Visitor::new(site.address(), NETWORK).with_cookie(&cookies[n % SESSIONS]);
         open.extend(stream(&site, &visitor.head("GET", "/api/v1/events", "", 0)).await);
     }
-    // Some may have been closed to make room for others.
+    // The server may have closed some to make room for others.
     let alive = open.iter_mut().map(|stream| async {
         let mut bytes = [0; 1024];
         !matches!(
@@ -51,7 +51,7 @@ pub async fn measure(table: &mut Table) {
     );
 }
 
-/// A stream, if the server opens one.
+/// Opens a stream. `None` if the server refuses it.
 async fn stream(site: &Site, request: &str) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(site.address()).await.ok()?;
     stream.write_all(request.as_bytes()).await.ok()?;

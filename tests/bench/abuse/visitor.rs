@@ -1,5 +1,5 @@
-//! Somebody who calls: from a network, with a cookie or a token, over one connection that is opened
-//! again when it is closed.
+//! A client on a network, with a cookie or a token. It uses one connection, and opens a new one
+//! when the connection is closed.
 
 use std::{
     net::SocketAddr,
@@ -13,24 +13,24 @@ use tokio::{
     time::timeout,
 };
 
-/// How long an answer may take before it counts as none.
+/// How long to wait for an answer. Later ones count as missing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Visitor {
     address: SocketAddr,
     network: String,
-    /// Lines of each request's head.
+    /// The header lines of each request that identify the caller.
     credentials: String,
     connection: Option<TcpStream>,
 }
 
-/// An answer; without one the status is 0.
+/// An answer. The status is 0 if there was none.
 #[derive(Default)]
 pub struct Reply {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
-    /// Milliseconds.
+    /// The time until the answer, in milliseconds.
     pub took: f64,
 }
 
@@ -43,7 +43,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The code of a refusal, or OAuth's.
+    /// The error code of a refusal, from a problem or from OAuth's `error`.
     pub fn code(&self) -> String {
         let body = self.json();
         body["code"]
@@ -82,7 +82,7 @@ impl Visitor {
         self
     }
 
-    /// Makes a session; its cookie.
+    /// Creates a session, and returns its cookie.
     pub async fn create(&mut self, nick: &str) -> String {
         let body = serde_json::json!({ "nick": nick }).to_string();
         let reply = self
@@ -111,7 +111,7 @@ impl Visitor {
             .await
     }
 
-    /// The cookie that a login has set.
+    /// Keeps the cookie of a login.
     pub fn take_cookie(&mut self, reply: &Reply) {
         self.credentials = reply
             .cookie()
@@ -165,7 +165,7 @@ impl Visitor {
         reply
     }
 
-    /// A request's head as this visitor sends it.
+    /// The head of a request of this visitor.
     pub fn head(&self, method: &str, path: &str, kind: &str, length: usize) -> String {
         let kind = if kind.is_empty() {
             String::new()

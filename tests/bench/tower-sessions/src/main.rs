@@ -1,5 +1,5 @@
-//! A session in tower-sessions' SQLite store, read on every request, and a body of the same size as
-//! Rejoin's snapshot.
+//! A session in tower-sessions' SQLite store, read on every request, with a body of the same size
+//! as Rejoin's snapshot.
 
 use axum::{Router, body::Bytes, extract::State, http::header, response::IntoResponse, routing::get};
 use tower_sessions::{Session, SessionManagerLayer};
@@ -22,12 +22,12 @@ async fn main() {
     axum::serve(listener, app).await.unwrap();
 }
 
-/// Makes a session, and with it the cookie.
+/// Creates a session, and with it the cookie.
 async fn enter(session: Session) {
     session.insert("nick", "alice").await.unwrap();
 }
 
-/// An authenticated request: without a session it is refused.
+/// An authenticated request. Without a session it is refused.
 async fn session(session: Session, State(body): State<Bytes>) -> impl IntoResponse {
     match session.get::<String>("nick").await.unwrap() {
         Some(_) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
