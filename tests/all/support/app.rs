@@ -1,4 +1,4 @@
-//! An app as a value: its credentials, and what it asks for with them.
+//! An app as a value: its credentials, and the requests that it makes with them.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::{Device, JsonAnswer, TestServer, rejoin};
 
-/// An API key, or an app of the operator's.
+/// An API key, or an app that the operator registered.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// A program without cookie and token.
+    /// A program without a cookie and without a token.
     pub program: Device,
     pub client_id: String,
-    /// Empty if it is public.
+    /// The client secret, empty for a public app.
     pub secret: String,
 }
 
@@ -29,21 +29,21 @@ impl Device {
         App::of(self, &key)
     }
 
-    /// Whether this program's token works no more.
+    /// Whether this program's token no longer works.
     pub async fn token_is_invalid(&self) -> bool {
         self.call(Method::GET, "/api/v1/session")
             .await
             .is_err_and(|problem| problem.code == "invalid_token")
     }
 
-    /// The session's keys.
+    /// The keys of the session.
     pub async fn keys(&self) -> Vec<Value> {
         self.get("/api/v1/keys").await.items().to_vec()
     }
 }
 
-/// Registers an app of the operator's, with further flags, beside whatever server there is; its
-/// credentials.
+/// Registers an app as the operator, with further flags, whether or not a server is running.
+/// Returns its credentials.
 pub async fn register(database: &Path, name: &str, flags: &[&str]) -> Value {
     let printed = rejoin(
         database,
@@ -55,7 +55,7 @@ pub async fn register(database: &Path, name: &str, flags: &[&str]) -> Value {
 }
 
 impl TestServer {
-    /// An app of the operator's.
+    /// Registers an app as the operator.
     pub async fn app(&self, name: &str, flags: &[&str]) -> App {
         App::of(
             &self.device(),
@@ -65,7 +65,7 @@ impl TestServer {
 }
 
 impl App {
-    /// The app whose credentials an answer shows.
+    /// The app with the credentials in an answer.
     pub fn of(device: &Device, key: &Value) -> Self {
         let text = |name: &str| key[name].as_str().unwrap_or_default().to_owned();
         let program = Device::new(device.base.clone());
@@ -76,7 +76,7 @@ impl App {
         }
     }
 
-    /// Posts a form with the app's credentials in it; a public one's is its name alone.
+    /// Posts a form that includes the app's credentials. A public app sends only its client_id.
     pub async fn post(&self, path: &str, params: &[(&str, &str)]) -> Response {
         let own = [
             ("client_id", self.client_id.as_str()),
@@ -96,7 +96,7 @@ impl App {
             .unwrap()
     }
 
-    /// The same, as status and body.
+    /// Posts the same form. Returns the status and the body.
     pub async fn ask(&self, path: &str, params: &[(&str, &str)]) -> (u16, Value) {
         let response = self.post(path, params).await;
         let status = response.status().as_u16();
@@ -106,7 +106,7 @@ impl App {
         )
     }
 
-    /// Asks for an access token with a scope, or without one if that is empty.
+    /// Requests an access token for a scope. An empty scope requests the default one.
     pub async fn try_token(&self, scope: &str) -> (u16, Value) {
         self.ask(
             "/auth/token",
@@ -115,7 +115,7 @@ impl App {
         .await
     }
 
-    /// A program that calls with a new access token.
+    /// A program with a new access token of the app.
     pub async fn token(&self, scope: &str) -> Device {
         let (status, body) = self.try_token(scope).await;
         assert_eq!(status, 200, "{body}");
@@ -123,7 +123,7 @@ impl App {
             .with_token(body["access_token"].as_str().unwrap())
     }
 
-    /// What this app is told of a program's token.
+    /// The app's introspection of a program's token.
     pub async fn introspect(&self, of: &Device) -> Value {
         let (status, body) = self
             .ask("/auth/introspect", &[("token", of.token.as_ref().unwrap())])

@@ -1,4 +1,4 @@
-//! axe-core, which finds in a page what people could not see, reach or understand.
+//! axe-core finds the parts of a page that some users could not see, reach or understand.
 
 use std::{fs, sync::LazyLock};
 
@@ -14,7 +14,7 @@ static AXE: LazyLock<String> = LazyLock::new(|| {
     fs::read_to_string(path).expect("axe-core is not installed: tests/run does it")
 });
 
-/// The criteria of WCAG 2.2, levels A and AA, and what axe-core holds for good practice besides.
+/// The criteria of WCAG 2.2, levels A and AA, and axe-core's best practices.
 pub const EVERYTHING: &[&str] = &[
     "wcag2a",
     "wcag2aa",
@@ -23,16 +23,16 @@ pub const EVERYTHING: &[&str] = &[
     "wcag22aa",
     "best-practice",
 ];
-/// What can be right in light and wrong in dark, of what axe-core finds.
+/// The rules whose result may differ between light and dark.
 pub const COLOURS: &[&str] = &["color-contrast", "link-in-text-block"];
 
 impl Page {
-    /// What axe-core finds on the page as it is now, by rules or by their tags: a line for each
-    /// rule and element.
+    /// The violations that axe-core finds on the current page, selected by rules or by their tags.
+    /// There is one line for each rule and element.
     pub async fn violations(&self, rules: &[&str]) -> Vec<String> {
         if self.run("return window.axe === undefined", vec![]).await == true {
-            // Into this page and every later one, and not by the page: its Content-Security-Policy
-            // would forbid it.
+            // The browser adds axe-core to this page and to every later one. The page itself could
+            // not, because its Content-Security-Policy forbids it.
             let script = json!({"source": AXE.as_str(), "runImmediately": true});
             self.devtools("Page.addScriptToEvaluateOnNewDocument", script)
                 .await;

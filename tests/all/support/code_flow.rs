@@ -1,4 +1,4 @@
-//! A browser and an app on their way through the authorization code flow.
+//! A browser and an app in the authorization code flow.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,26 @@ use serde_json::Value;
 
 use super::{App, Device};
 
-/// Where the apps of the tests are registered.
+/// The redirect URI of the tests' apps.
 pub const REDIRECT: &str = "https://app.example/done";
 /// A verifier and its challenge (RFC 7636 appendix B).
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// Where the page posts its decision.
+/// The path to which the consent page posts its decision.
 pub const CONSENT: &str = "/auth/consent";
 
-/// A form or a query, by name.
+/// The fields of a form or a query, by name.
 pub type Params = Vec<(String, String)>;
 
-/// What a browser got: a page, or where it was sent.
+/// A browser's response: a page or a redirect.
 #[derive(Debug)]
 pub struct BrowserResponse {
     pub status: u16,
     pub location: String,
     pub policy: String,
-    /// The opener policy, which would part the page from the window of the app that opened it.
+    /// The Cross-Origin-Opener-Policy. It would separate the page from the app's window that opened
+    /// it.
     pub opener: Option<String>,
     pub page: String,
 }
@@ -55,7 +56,7 @@ impl BrowserResponse {
         }
     }
 
-    /// What the app is told, if the browser was sent to this address.
+    /// The parameters of the redirect to this address.
     #[track_caller]
     pub fn redirect_params(&self, address: &str) -> BTreeMap<String, String> {
         let Self {
@@ -84,7 +85,7 @@ impl BrowserResponse {
             .clone()
     }
 
-    /// The error that the app is told of.
+    /// The error that the redirect tells the app.
     #[track_caller]
     pub fn error(&self) -> String {
         self.redirect_params(REDIRECT)["error"].clone()
@@ -92,7 +93,7 @@ impl BrowserResponse {
 }
 
 impl App {
-    /// What this app asks a browser's session for.
+    /// The app's authorization request for a scope.
     pub fn authorization_request(&self, scope: &str) -> Params {
         let pairs = [
             ("response_type", "code"),
@@ -119,7 +120,7 @@ impl App {
         self.ask("/auth/token", &params).await
     }
 
-    /// Signs this device's session in, as far as the page and the app go; the tokens.
+    /// Signs this device's session in to the app, up to the app's tokens. Returns them.
     pub async fn sign_in(&self, device: &Device, scope: &str) -> Value {
         let (status, tokens) = self
             .redeem(
@@ -159,14 +160,14 @@ impl Device {
         .await
     }
 
-    /// Says yes on the page, with further fields of its form.
+    /// Approves on the page, with further fields of its form.
     pub async fn approve(&self, asking: &Params, more: &[(&str, &str)]) -> BrowserResponse {
         self.decide_consent(asking, &[more, &[("decision", "allow")]].concat())
             .await
     }
 }
 
-/// Where an app sends a browser that it asks.
+/// The path of an authorization request.
 pub fn authorization_path(asking: &Params) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(asking)
@@ -174,7 +175,7 @@ pub fn authorization_path(asking: &Params) -> String {
     format!("/auth/authorize?{query}")
 }
 
-/// The same, but for one parameter: another value, or none.
+/// The same parameters, but with one of them changed or removed.
 pub fn with_param(asking: &Params, name: &str, value: Option<&str>) -> Params {
     let others = asking.iter().filter(|(own, _)| own != name).cloned();
     others

@@ -1,11 +1,11 @@
-//! A device as a value: it keeps its cookie, says what it does in IRC's lines, and gives back JSON.
+//! A device as a value: it keeps its cookie, sends IRC lines, and returns JSON.
 
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
 use super::{JsonAnswer, until};
 
-/// A browser or a program: an address and perhaps a cookie.
+/// A browser or a program: the server's address, and perhaps a cookie.
 #[derive(Clone, Debug)]
 pub struct Device {
     http: reqwest::Client,
@@ -15,13 +15,13 @@ pub struct Device {
     pub token: Option<String>,
     /// The access token of the user for whom an app acts.
     pub identity: Option<String>,
-    /// The address it comes from, as a proxy tells it.
+    /// The device's own address, as a proxy reports it.
     address: Option<String>,
-    /// The host that it asks for, where that is not the address at which the server is.
+    /// The value of the Host header, if it is not the server's address.
     named: Option<String>,
 }
 
-/// A refusal as the contract writes it.
+/// A refusal in the form of the contract (RFC 9457).
 #[derive(Debug, PartialEq)]
 pub struct Problem {
     pub status: u16,
@@ -33,7 +33,8 @@ pub struct Problem {
 
 impl Device {
     pub fn new(base: String) -> Self {
-        // One connection a request, so that a server that is stopped or killed holds none of ours.
+        // Each request has a connection of its own, so that a stopped or killed server holds none
+        // of ours.
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
             .redirect(reqwest::redirect::Policy::none())
@@ -50,7 +51,7 @@ impl Device {
         }
     }
 
-    /// The Host of its requests.
+    /// The Host header of the device's requests.
     pub fn host(&self) -> &str {
         self.base.strip_prefix("http://").unwrap()
     }
@@ -59,7 +60,7 @@ impl Device {
         Self::new(base).try_create_session(nick).await.unwrap()
     }
 
-    /// Makes a session.
+    /// Creates a session.
     pub async fn try_create_session(&self, nick: &str) -> Result<Self, Problem> {
         let response = self
             .request(Method::POST, "/api/v1/session")
@@ -70,7 +71,7 @@ impl Device {
         self.entered(response).await
     }
 
-    /// Logs in; the device that called stays as it is.
+    /// Logs in and returns the new device. The calling device is unchanged.
     pub async fn login(&self, nick: &str, password: &str) -> Result<Self, Problem> {
         self.login_with(json!({"nick": nick, "password": password}))
             .await
@@ -107,7 +108,7 @@ impl Device {
         }
     }
 
-    /// A program at the same server that has this access token and no cookie.
+    /// A program at the same server with this access token and no cookie.
     pub fn with_token(&self, token: &str) -> Self {
         Self {
             cookie: None,
@@ -116,7 +117,7 @@ impl Device {
         }
     }
 
-    /// An app that calls by its own token, as the user of another.
+    /// An app with its own token that acts for another app's user.
     pub fn acting_for(&self, user: &Device) -> Self {
         Self {
             identity: user.token.clone(),
@@ -124,7 +125,7 @@ impl Device {
         }
     }
 
-    /// The same device behind a proxy that says it comes from this address.
+    /// The same device behind a proxy that reports this address.
     pub fn at_address(&self, address: &str) -> Self {
         Self {
             address: Some(address.to_owned()),
@@ -132,7 +133,7 @@ impl Device {
         }
     }
 
-    /// The same device as it asks for a server by another name.
+    /// The same device with another Host header.
     pub fn with_host(&self, host: &str) -> Self {
         Self {
             named: Some(host.to_owned()),
@@ -140,7 +141,7 @@ impl Device {
         }
     }
 
-    /// A request as this device makes it.
+    /// Builds a request of this device.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(cookie) = &self.cookie {
@@ -161,7 +162,7 @@ impl Device {
         }
     }
 
-    /// Does something and gives back the answer's body.
+    /// Sends a request without a body. Returns the body of the answer.
     pub async fn call(&self, method: Method, path: &str) -> Result<Value, Problem> {
         checked(self.request(method, path).send().await.unwrap()).await
     }
@@ -174,7 +175,7 @@ impl Device {
         self.call(Method::DELETE, path).await
     }
 
-    /// Sends something as JSON.
+    /// Posts JSON.
     pub async fn post(&self, path: &str, body: Value) -> Result<Value, Problem> {
         checked(
             self.request(Method::POST, path)
@@ -217,7 +218,7 @@ impl Device {
         self.get("/api/v1/clients").await.items().to_vec()
     }
 
-    /// What the session's apps may do.
+    /// The grants of the session.
     pub async fn grants(&self) -> Vec<Value> {
         self.get("/api/v1/grants").await.items().to_vec()
     }
@@ -226,8 +227,7 @@ impl Device {
         self.get("/api/v1/session").await
     }
 
-    /// What is in the queue past what was acknowledged, without waiting; it is not acknowledged by
-    /// this.
+    /// The events of the queue after the acknowledged one. Does not wait, and acknowledges nothing.
     pub async fn queue(&self) -> Vec<Value> {
         self.poll("timeout=0").await.messages().to_vec()
     }
@@ -252,7 +252,7 @@ impl Device {
         self.get(&format!("/api/v1/messages?{query}")).await
     }
 
-    /// Waits for a line of the metrics.
+    /// Waits until the metrics contain a line.
     pub async fn wait_for_metric(&self, line: &str) {
         until(line, async || {
             let metrics = self
@@ -294,7 +294,7 @@ impl Stream {
         }
     }
 
-    /// The next frame, as its lines' names and values; `None` when the stream is over.
+    /// The next frame as names and values of its lines, or `None` when the stream has ended.
     pub async fn frame(&mut self) -> Option<Vec<(String, String)>> {
         loop {
             if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
@@ -311,7 +311,7 @@ impl Stream {
         }
     }
 
-    /// The next message, heartbeats aside.
+    /// The next message, without heartbeats.
     pub async fn message(&mut self) -> Option<Value> {
         loop {
             let frame = self.frame().await?;
@@ -322,7 +322,7 @@ impl Stream {
     }
 }
 
-/// An answer's body, or its refusal.
+/// The body of an answer, or its refusal.
 pub async fn checked(response: Response) -> Result<Value, Problem> {
     let status = response.status().as_u16();
     let header = |name: header::HeaderName| {
@@ -351,7 +351,7 @@ pub async fn checked(response: Response) -> Result<Value, Problem> {
     })
 }
 
-/// A refusal in brief.
+/// The status and the code of a refusal.
 pub fn status_and_code(problem: Problem) -> (u16, String) {
     (problem.status, problem.code)
 }

@@ -1,4 +1,4 @@
-//! Disks that fail when they are told to, and disks that are small.
+//! Disks that fail on command, and small disks.
 
 use std::{
     fs,
@@ -6,16 +6,16 @@ use std::{
     process::Command,
 };
 
-/// What stands between the program and its disk: `disk.c`, which knows the faults by name.
+/// A library between the program and its disk: `disk.c`, which defines the faults by name.
 #[derive(Clone)]
 pub struct Disk {
     pub library: PathBuf,
-    /// Names the fault while there is one.
+    /// The file that names the current fault. Without a fault it does not exist.
     pub fault: PathBuf,
 }
 
 impl Disk {
-    /// Makes one in a folder.
+    /// Builds the library in a folder.
     pub fn new(folder: &Path) -> Self {
         Self {
             library: library(folder, "disk"),
@@ -27,14 +27,14 @@ impl Disk {
         fs::write(&self.fault, fault).unwrap();
     }
 
-    /// Ends the fault, which the program must have met.
+    /// Ends the fault. Asserts that the program has met it.
     pub fn mend(&self) {
         fs::remove_file(&self.fault).unwrap();
-        fs::remove_file(self.fault.with_extension("met")).expect("nothing has failed");
+        fs::remove_file(self.fault.with_extension("met")).expect("the program has met no fault");
     }
 }
 
-/// A disk of so many bytes, with one folder on it: `small_disk.c`.
+/// A disk of `bytes` bytes that holds one folder: `small_disk.c`.
 pub struct SmallDisk {
     library: PathBuf,
     folder: PathBuf,
@@ -42,7 +42,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Makes one of a folder; what it is made with is in another.
+    /// Makes a small disk of a folder. The library is built in another one.
     pub fn new(tools: &Path, folder: &Path, bytes: u64) -> Self {
         Self {
             library: library(tools, "small_disk"),
@@ -51,7 +51,7 @@ impl SmallDisk {
         }
     }
 
-    /// Has a program live with it.
+    /// Makes a program use the disk.
     pub fn under(&self, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library);
         command
@@ -59,7 +59,7 @@ impl SmallDisk {
             .env("DISK_BYTES", self.bytes.to_string());
     }
 
-    /// Something else takes all the room that is left.
+    /// Fills the disk with a file.
     pub fn fill(&self) {
         let file = fs::File::options()
             .create(true)
@@ -74,7 +74,7 @@ impl SmallDisk {
             .unwrap();
     }
 
-    /// And leaves it.
+    /// Removes that file.
     pub fn free(&self) {
         fs::remove_file(self.filling()).unwrap();
     }
@@ -84,7 +84,7 @@ impl SmallDisk {
     }
 }
 
-/// What is preloaded into the program, made of its source.
+/// Compiles a library that is preloaded into the program.
 fn library(folder: &Path, name: &str) -> PathBuf {
     let library = folder.join(format!("{name}.so"));
     let source = format!("{}/tests/all/support/{name}.c", env!("CARGO_MANIFEST_DIR"));

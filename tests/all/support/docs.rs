@@ -1,4 +1,4 @@
-//! The documentation, for the tests that run what it shows.
+//! The documentation, for the tests that run its snippets.
 
 use std::{
     env, fs,
@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// A page of the documentation, by its path from the repository's folder.
+/// The text of a documentation page, by its path from the repository's folder.
 pub fn page(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
@@ -32,12 +32,12 @@ pub fn pages() -> Vec<(String, String)> {
 
 /// A fenced block of code.
 pub struct Block {
-    /// What follows the fence: the language, and for blocks that a test runs, a name.
+    /// The text after the fence: the language, and a name if a test runs the block.
     pub info: String,
     pub code: String,
 }
 
-/// The fenced blocks of a page, without the indentation of the list that they may be in.
+/// The fenced blocks of a page, without the indentation of a list around them.
 pub fn blocks(page: &str) -> Vec<Block> {
     let (mut blocks, mut open) = (Vec::new(), None::<(Block, usize)>);
     for line in page.lines() {
@@ -61,8 +61,8 @@ pub fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// The one block with this language and name, such as `bash tour`, or with this language alone if
-/// no other block has it.
+/// The block with this language and name, such as `bash tour`. A language alone is enough if it has
+/// only one block.
 pub fn snippet(info: &str) -> String {
     let all = pages().into_iter().flat_map(|(_, page)| blocks(&page));
     let mut found: Vec<_> = all.filter(|block| block.info == info).collect();
@@ -70,8 +70,8 @@ pub fn snippet(info: &str) -> String {
     found.remove(0).code
 }
 
-/// A reader's bash in a folder, with this script, with the program on the path, and with the
-/// server's database in the environment.
+/// A bash command that runs a script in a folder, like a reader's. The program is in its path and
+/// the server's database in its environment.
 pub fn bash(script: &str, folder: &Path, database: &Path) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_rejoin")).parent().unwrap();
     let path = env::var("PATH").unwrap();
@@ -83,7 +83,7 @@ pub fn bash(script: &str, folder: &Path, database: &Path) -> Command {
     bash
 }
 
-/// Replaces what has to be there.
+/// Replaces a text. Asserts that it is there.
 pub fn replace(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from:?} is not in {text}");
     text.replace(from, to)

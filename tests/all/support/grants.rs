@@ -1,14 +1,14 @@
-//! What sessions give apps, by the page and the code that comes of it.
+//! Grants of sessions to apps, from the consent page to the tokens.
 
 use serde_json::Value;
 
 use super::{App, Device, REDIRECT};
 
-/// How an app is registered to which sessions give something in the tests.
+/// The flags with which the tests register an app that gets grants.
 pub const FLAGS: [&str; 2] = ["--redirect-uri", REDIRECT];
 
 impl App {
-    /// Lets a device's session give this app a grant; the refresh token.
+    /// Gives the app a grant of the device's session. Returns the refresh token.
     pub async fn refresh_token_for(&self, by: &Device, scope: &str) -> String {
         self.sign_in(by, scope).await["refresh_token"]
             .as_str()
@@ -16,7 +16,7 @@ impl App {
             .to_owned()
     }
 
-    /// The same; a program with the first access token.
+    /// Does the same. Returns a program with the first access token.
     pub async fn user(&self, by: &Device, scope: &str) -> Device {
         self.program.with_token(
             self.sign_in(by, scope).await["access_token"]
@@ -25,7 +25,7 @@ impl App {
         )
     }
 
-    /// Presents a refresh token, and asks for a scope, or for none in particular if that is empty.
+    /// Uses a refresh token. An empty scope requests no particular one.
     pub async fn refresh(&self, token: &str, scope: &str) -> (u16, Value) {
         self.ask(
             "/auth/token",
@@ -38,7 +38,8 @@ impl App {
         .await
     }
 
-    /// A program that calls with the new access token, and the new refresh token.
+    /// Uses a refresh token. Returns a program with the new access token, and the new refresh
+    /// token.
     pub async fn refreshed(&self, token: &str) -> (Device, String) {
         let (status, body) = self.refresh(token, "").await;
         assert_eq!(status, 200, "{body}");
@@ -49,7 +50,7 @@ impl App {
         )
     }
 
-    /// The id of the grant that a program's token is of.
+    /// The id of the grant to which a program's token belongs.
     pub async fn grant_of(&self, program: &Device) -> i64 {
         self.introspect(program).await["grant_id"].as_i64().unwrap()
     }

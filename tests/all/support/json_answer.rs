@@ -1,9 +1,9 @@
-//! What tests read of the server's answers: views of JSON that say what they expected, and show the
-//! answer when it is something else.
+//! Views of the server's JSON answers. Each says what it expects, and shows the answer if it gets
+//! something else.
 
 use serde_json::Value;
 
-/// Views of an answer's JSON. The exact shape of an answer is tested on the JSON itself.
+/// Views of an answer's JSON. Tests of an answer's exact shape compare the JSON itself.
 pub trait JsonAnswer {
     /// The elements of a list.
     fn items(&self) -> &[Value];

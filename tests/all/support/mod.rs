@@ -1,4 +1,4 @@
-//! What the tests are written with: servers that start and stop for real, and people as values.
+//! The tools of the tests: servers that start and stop for real, and devices as values.
 
 mod app;
 pub mod axe;
@@ -18,11 +18,11 @@ mod slow_password;
 pub mod tls;
 pub mod web_app;
 
-/// How long something may take before a test gives up. Only a test that fails waits for so long: a
-/// busy machine needs some of it.
+/// The time after which a waiting test fails. It is long because a busy machine may need a part of
+/// it.
 pub const TEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);
 
-/// Looks again and again until something is so; a test that waits in vain fails rather than hangs.
+/// Repeats a check until it holds. A test that waits in vain fails instead of hanging.
 pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + TEST_TIMEOUT;
     while !look().await {

@@ -15,7 +15,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the program on a database and waits for its line.
+    /// Starts the program on a database and waits for its first line.
     pub fn start(database: &Path, args: &[&str]) -> Self {
         Self::listening(database, "127.0.0.1:0", args)
     }
@@ -24,8 +24,7 @@ impl Process {
         Self::spawn(command(database, listen, args).stderr(Stdio::null()))
     }
 
-    /// Starts the program with everything that it logs in a file, and with what `prepare` adds to
-    /// the command.
+    /// Starts the program and logs everything to a file. `prepare` adds to the command.
     pub fn prepared(database: &Path, log: &Path, prepare: impl FnOnce(&mut Command)) -> Self {
         let mut command = command(database, "127.0.0.1:0", &[]);
         prepare(command.stderr(std::fs::File::create(log).unwrap()));
@@ -46,7 +45,7 @@ impl Process {
         Self { child, base }
     }
 
-    /// Starts the program with everything logged to a file.
+    /// Starts the program and logs everything to a file.
     pub fn logging(database: &Path, log: &Path) -> Self {
         let log = std::fs::File::create(log).unwrap();
         Self::spawn(
@@ -67,7 +66,7 @@ impl Process {
         )
     }
 
-    /// The same, where it may open so many files.
+    /// Starts the program with a limit of open files.
     pub fn limited(database: &Path, log: &Path, files: usize) -> Self {
         let program = command(database, "127.0.0.1:0", &[]);
         let mut shell = Command::new("bash");
@@ -76,7 +75,7 @@ impl Process {
         Self::spawn(shell.stderr(std::fs::File::create(log).unwrap()))
     }
 
-    /// Starts it where it is expected to refuse; what it says on stderr.
+    /// Starts the program and asserts that it refuses. Returns its standard error.
     pub fn refused(database: &Path, args: &[&str]) -> String {
         let listen = if args.contains(&"--listen") {
             vec![]
@@ -92,11 +91,14 @@ impl Process {
             .output()
             .unwrap();
         assert!(!output.status.success());
-        assert!(output.stdout.is_empty(), "it said that it listens");
+        assert!(
+            output.stdout.is_empty(),
+            "the program reported that it listens"
+        );
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// How many of its open files are the database itself.
+    /// The number of its open files that are the database itself.
     pub fn open_files(&self, name: &str) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         files
@@ -105,7 +107,7 @@ impl Process {
             .count()
     }
 
-    /// The most memory it has held so far, in bytes.
+    /// The most memory that it has used so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
@@ -115,14 +117,14 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// Its threads by name, and how nice each is (proc(5)).
+    /// Its threads: the name and the niceness of each (proc(5)).
     pub fn niceness(&self) -> Vec<(String, i64)> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let stats =
             tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
         let parse = |stat: String| {
-            // The name stands in brackets and may hold anything; niceness is the 17th field after
-            // it.
+            // The name is in brackets and may contain any character. The niceness is the 17th field
+            // after it.
             let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
             (
                 name.to_owned(),
@@ -132,7 +134,7 @@ impl Process {
         stats.map(parse).collect()
     }
 
-    /// Waits until so many held polls and streams are connected.
+    /// Waits until exactly `count` held polls and streams are connected.
     pub async fn wait_for_connections(&self, count: usize) {
         self.device()
             .wait_for_metric(&format!("rejoin_connections {count}"))
@@ -143,18 +145,18 @@ impl Process {
         self.base.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM. Returns the exit status.
     pub fn terminate(self) -> std::process::ExitStatus {
         self.signal("TERM")
     }
 
-    /// Any signal, and how it ended.
+    /// Sends a signal. Returns the exit status.
     pub fn signal(mut self, name: &str) -> std::process::ExitStatus {
         let status = Command::new("kill")
             .args(["-s", name, &self.child.id().to_string()])
@@ -179,13 +181,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have been killed or stopped already.
+        // The process may have been killed or stopped already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Gives a copy of a database the key file that goes with it.
+/// Gives a copy of a database the key file that belongs to it.
 pub fn copy_keys(database: &Path, copy: &Path) {
     std::fs::copy(
         database.with_extension("db.keys"),
@@ -194,8 +196,7 @@ pub fn copy_keys(database: &Path, copy: &Path) {
     .unwrap();
 }
 
-/// Runs an operator's subcommand in the database's folder; what it printed, or what it complained
-/// of.
+/// Runs an operator's subcommand in the folder of the database. Returns its output or its error.
 pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     command
@@ -203,7 +204,7 @@ pub async fn rejoin(database: &Path, args: &[&str]) -> Result<String, String> {
         .arg("--database")
         .arg(database)
         .current_dir(database.parent().unwrap());
-    // The server that it speaks to may run on this thread.
+    // The server that the subcommand calls may run on this thread.
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();

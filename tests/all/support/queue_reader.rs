@@ -1,4 +1,4 @@
-//! The three ways to read one queue, behind one face.
+//! One interface to the three ways to read a queue.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub enum DeliveryMode {
     Socket,
 }
 
-/// A device's queue, being read.
+/// A reader of a device's queue.
 pub struct Reader {
     device: Device,
     source: Source,
@@ -35,7 +35,8 @@ enum Source {
     Socket(Socket),
 }
 
-/// Why nothing more comes: the client has ended, with this reason, or the connection has.
+/// The reason why no further events come: the client has ended, with this reason, or the connection
+/// has.
 #[derive(Debug, PartialEq)]
 pub enum QueueEnd {
     ClientEnded(String),
@@ -43,7 +44,7 @@ pub enum QueueEnd {
 }
 
 impl Reader {
-    /// Reads on from `after`, or from what was acknowledged.
+    /// Reads from `after` on, or from the acknowledged event.
     pub async fn open(device: &Device, way: DeliveryMode, after: Option<i64>) -> Self {
         let query = after.map_or(String::new(), |after| format!("after={after}"));
         let source = match way {
@@ -60,7 +61,7 @@ impl Reader {
         }
     }
 
-    /// How it ends, whatever comes before.
+    /// Reads until the end. Returns its reason.
     pub async fn ended(&mut self) -> QueueEnd {
         let over = async {
             loop {
@@ -71,7 +72,7 @@ impl Reader {
         };
         tokio::time::timeout(TEST_TIMEOUT, over)
             .await
-            .expect("it goes on and on")
+            .expect("the queue does not end")
     }
 
     pub async fn next(&mut self) -> Result<Value, QueueEnd> {
@@ -79,7 +80,7 @@ impl Reader {
             Source::Poll { after, page } => {
                 while page.is_empty() {
                     let query = after.map_or(String::new(), |after| format!("&after={after}"));
-                    // Pages of two, so that every test pages.
+                    // Pages have two events, so that every test needs several pages.
                     let path = format!("/api/v1/messages?timeout=60&limit=2{query}");
                     let Ok(response) = self.device.request(Method::GET, &path).send().await else {
                         return Err(QueueEnd::Disconnected);
@@ -88,7 +89,7 @@ impl Reader {
                         Ok(answer) => {
                             page.extend(answer.messages().iter().cloned());
                             *after = answer["next"].as_i64();
-                            // A server that stops gives a held poll what there is: nothing.
+                            // A server that stops answers a held poll with an empty page.
                             if page.is_empty() {
                                 return Err(QueueEnd::Disconnected);
                             }
@@ -118,7 +119,7 @@ impl Reader {
         }
     }
 
-    /// The next message that is of this command.
+    /// The next message of this command.
     pub async fn next_of(&mut self, command: &str) -> Value {
         loop {
             let message = self.next().await.unwrap();
@@ -139,7 +140,7 @@ impl Socket {
         Self::try_open(device, query, &[]).await.unwrap()
     }
 
-    /// Opens one with further headers; the status if that is refused.
+    /// Opens a socket with further headers. Returns the status of a refusal.
     pub async fn try_open(
         device: &Device,
         query: &str,
@@ -180,7 +181,7 @@ impl Socket {
         self.send_frame(Message::text(message.to_string())).await;
     }
 
-    /// Sends them all in one go.
+    /// Sends all messages at once.
     pub async fn send_all(&mut self, messages: impl IntoIterator<Item = Value>) {
         self.feed_all(messages).await;
         self.frames.flush().await.unwrap();
@@ -195,13 +196,13 @@ impl Socket {
         }
     }
 
-    /// Sends them all and a goodbye, and waits for nothing.
+    /// Sends all messages and a close frame, and waits for no answer.
     pub async fn send_and_close(&mut self, messages: impl IntoIterator<Item = Value>) {
         self.feed_all(messages).await;
         self.send_frame(Message::Close(None)).await;
     }
 
-    /// Reads on until the server pings.
+    /// Reads until the server pings.
     pub async fn pinged(&mut self) {
         while !matches!(self.frames.next().await.unwrap().unwrap(), Message::Ping(_)) {}
     }
@@ -210,7 +211,7 @@ impl Socket {
         self.frames.send(frame).await.unwrap();
     }
 
-    /// The next text frame, or how the connection was closed.
+    /// The next text frame, or the close frame.
     pub async fn frame(&mut self) -> Result<Value, Option<CloseFrame>> {
         loop {
             match self.frames.next().await {
@@ -222,7 +223,7 @@ impl Socket {
         }
     }
 
-    /// The next message of the queue, answers to commands aside.
+    /// The next message of the queue. Answers to commands are skipped.
     pub async fn message(&mut self) -> Result<Value, QueueEnd> {
         loop {
             match self.frame().await {
@@ -236,7 +237,7 @@ impl Socket {
         }
     }
 
-    /// The next answer to a command, messages aside.
+    /// The next answer to a command. Messages are skipped.
     pub async fn answer(&mut self) -> Value {
         loop {
             let frame = self.frame().await.unwrap();
@@ -246,11 +247,11 @@ impl Socket {
         }
     }
 
-    /// How the connection is closed: code and reason. Whatever comes before is passed over.
+    /// The code and reason of the close frame. Everything before it is skipped.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Err(close) = self.frame().await {
-                let close = close.expect("it was closed with a word");
+                let close = close.expect("the server sent a close frame");
                 return (close.code.into(), close.reason.to_string());
             }
         }

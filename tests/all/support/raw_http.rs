@@ -1,4 +1,4 @@
-//! A connection whose every byte is the test's.
+//! A connection whose every byte the test writes and reads itself.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,19 +12,19 @@ use tokio::{
 
 use super::{Device, TEST_TIMEOUT};
 
-/// Another address of this machine, where the hostile come from.
+/// Another address of this machine, from which hostile clients connect.
 pub const OTHER_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 pub struct Raw {
     stream: TcpStream,
-    /// What was read past the last answer.
+    /// The bytes that were read beyond the last answer.
     read: Vec<u8>,
 }
 
-/// An answer as it came.
+/// An answer as it was received.
 #[derive(Debug)]
 pub struct RawAnswer {
-    /// Version, status and reason.
+    /// The status line: version, status and reason.
     pub line: String,
     /// The other lines of the head.
     pub head: String,
@@ -36,21 +36,21 @@ impl Raw {
         Self::from(Ipv4Addr::LOCALHOST.into(), server).await
     }
 
-    /// Many at one time, from `OTHER_ADDRESS`.
+    /// Opens many connections at the same time, from `OTHER_ADDRESS`.
     pub async fn crowd(count: usize, server: SocketAddr) -> Vec<Self> {
         let mut crowd = Vec::new();
-        // One after the other: what overflows the system's queue is lost.
+        // The connections open one by one, because the system drops those that overflow its queue.
         for _ in 0..count {
             crowd.push(Self::from(OTHER_ADDRESS, server).await);
         }
         crowd
     }
 
-    /// Comes from another address of this machine.
+    /// Connects from another address of this machine.
     pub async fn from(own: IpAddr, server: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((own, 0).into()).unwrap();
-        // What it does not read fills up soon.
+        // With a small buffer, the data that the test does not read soon fills it.
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let stream = socket.connect(server).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -60,12 +60,12 @@ impl Raw {
         }
     }
 
-    /// Sends bytes as they are; whether there was anybody to take them.
+    /// Sends bytes as they are. Returns whether the connection took them.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// Sends a byte, and then one more every ten milliseconds, until the server answers or closes.
+    /// Sends one byte every ten milliseconds until the server answers or closes.
     pub async fn trickle(&mut self, bytes: impl Iterator<Item = u8>) {
         for byte in bytes {
             self.send([byte]).await;
@@ -79,12 +79,12 @@ impl Raw {
         }
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending side of the connection.
     pub async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// One answer.
+    /// Reads one answer.
     pub async fn answer(&mut self) -> RawAnswer {
         let head = loop {
             if let Some(end) = self
@@ -117,7 +117,7 @@ impl Raw {
         }
     }
 
-    /// Reads about so many bytes and forgets them.
+    /// Reads at least this number of bytes and discards them.
     pub async fn read(&mut self, bytes: usize) {
         let mut read = 0;
         while read < bytes {
@@ -126,8 +126,8 @@ impl Raw {
         }
     }
 
-    /// Takes a thousand bytes and then nothing for 50 milliseconds, again and again, until the
-    /// server closes.
+    /// Reads a thousand bytes and then pauses for 50 milliseconds, again and again until the server
+    /// closes.
     pub async fn sip(mut self) {
         let mut sip = [0; 1000];
         loop {
@@ -139,23 +139,23 @@ impl Raw {
             {
                 return;
             }
-            // Time is what is tested: this reader is slow.
+            // This test is about time: the reader is slow.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Everything until the server closes.
+    /// Reads until the server closes.
     pub async fn rest(self) -> String {
         String::from_utf8(self.rest_bytes().await).unwrap()
     }
 
-    /// The same, which need not be text.
+    /// Reads until the server closes. The bytes need not be text.
     pub async fn rest_bytes(mut self) -> Vec<u8> {
         while self.more().await {}
         self.read
     }
 
-    /// Whether something more came; a reset is an end as well.
+    /// Reads more bytes. Returns whether any came. A reset counts as the end.
     async fn more(&mut self) -> bool {
         let read = tokio::time::timeout(TEST_TIMEOUT, self.stream.read_buf(&mut self.read)).await;
         read.expect("it neither sent anything nor closed")
@@ -164,7 +164,7 @@ impl Raw {
     }
 }
 
-/// A request's head, without its end.
+/// The head of a request without its final empty line.
 pub fn head(method: &str, path: &str, device: &Device) -> String {
     let cookie = device
         .cookie

@@ -1,5 +1,4 @@
-//! A server in this process, started and stopped as the program does it, with a clock that is moved
-//! by hand.
+//! A server in this process. It starts and stops like the program, and the test moves its clock.
 
 use std::{
     net::SocketAddr,
@@ -25,26 +24,27 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use super::Device;
 
-/// Where every test's time begins.
+/// The time at which every test begins, in milliseconds since the epoch.
 const START: i64 = 1_795_000_000_000;
 
 pub struct TestServer {
     pub address: SocketAddr,
-    /// Kept over a restart, so that nobody else gets the port in between.
+    /// The listener stays open over a restart, so that no other program takes the port meanwhile.
     listener: std::net::TcpListener,
     args: Vec<String>,
     patience: Patience,
     dir: Arc<TempDir>,
-    /// Milliseconds since [`START`], and by how many the clock on the wall was set wrong.
+    /// The milliseconds passed since [`START`], and the milliseconds by which the wall clock is set
+    /// wrong.
     passed: Arc<AtomicI64>,
     wrong: Arc<AtomicI64>,
     running: Option<(watch::Sender<bool>, JoinHandle<()>)>,
-    /// Of the running one.
+    /// The chat of the running server.
     chat: Weak<Chat>,
 }
 
 impl TestServer {
-    /// A server with an empty database, and without the limit on commands a second.
+    /// A server with an empty database and without the flood limit.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
@@ -81,7 +81,7 @@ impl TestServer {
         self.dir.path().join("rejoin.db")
     }
 
-    /// How many rows there are of a table, or of one and a condition.
+    /// The number of rows of a table, or of a table and a condition.
     pub fn rows(&self, table: &str) -> i64 {
         let database = rusqlite::Connection::open(self.database()).unwrap();
         database
@@ -95,17 +95,17 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// The running server's core, for what the operator does to it.
+    /// The running server's core, for operations of the operator.
     pub fn core(&self) -> Arc<Core> {
         self.chat().core.clone()
     }
 
-    /// The running server's chat, for what the operator does to it.
+    /// The running server's chat, for operations of the operator.
     pub fn chat(&self) -> Arc<Chat> {
         self.chat.upgrade().unwrap()
     }
 
-    /// The time on the wall.
+    /// The wall clock's time.
     pub fn now(&self) -> Timestamp {
         Timestamp(START + self.passed.load(Ordering::Relaxed) + self.wrong.load(Ordering::Relaxed))
     }
@@ -116,12 +116,12 @@ impl TestServer {
             .fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 
-    /// Sets the clock on the wall so many seconds forward, or back; no time passes by that.
+    /// Sets the wall clock forward or back by a number of seconds. No time passes.
     pub fn set_clock(&self, seconds: i64) {
         self.wrong.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
 
-    /// Stops the server as SIGTERM does; what was accepted is committed.
+    /// Stops the server as SIGTERM does. Accepted commands are committed.
     pub async fn stop(&mut self) {
         let (stop, server) = self.running.take().unwrap();
         stop.send(true).unwrap();
@@ -134,7 +134,7 @@ impl TestServer {
         self.run().await;
     }
 
-    /// Starts it again after `stop`.
+    /// Starts the server again after `stop`.
     pub async fn run(&mut self) {
         let database = self.database().display().to_string();
         let listen = self.address.to_string();
@@ -177,31 +177,31 @@ impl TestServer {
         self.running = Some((stop, running));
     }
 
-    /// Waits until so many held polls and streams are connected.
+    /// Waits until exactly `count` held polls and streams are connected.
     pub async fn wait_for_connections(&self, count: usize) {
         self.device()
             .wait_for_metric(&format!("rejoin_connections {count}"))
             .await;
     }
 
-    /// Waits for a line of the metrics.
+    /// Waits until the metrics contain a line.
     pub async fn wait_for_metric(&self, line: &str) {
         self.device().wait_for_metric(line).await;
     }
 
-    /// Waits until so many clients are live, as upkeep lets due ones leave.
+    /// Waits until the maintenance has removed the expired clients and exactly this number is live.
     pub async fn wait_for_clients(&self, left: usize) {
         self.device()
             .wait_for_metric(&format!("rejoin_clients {left}"))
             .await;
     }
 
-    /// Somebody new, in a session of their own.
+    /// A device with a new session.
     pub async fn create_session(&self, nick: &str) -> Device {
         Device::create_session(self.url(""), nick).await
     }
 
-    /// Several people who have joined a channel, the first of them as its op.
+    /// New sessions that have joined a channel. The first one is its op.
     pub async fn sessions_on<const N: usize>(
         &self,
         channel: &str,
@@ -217,7 +217,7 @@ impl TestServer {
         people.try_into().unwrap()
     }
 
-    /// A second device of somebody's, whose queue has begun; the password is set for it.
+    /// Sets a session's password and logs in a second device, whose queue has begun.
     pub async fn phone_of(&self, person: &Device, nick: &str) -> Device {
         person.send("PASS :correct horse battery").await;
         let phone = self.login(nick, "correct horse battery").await;
@@ -230,7 +230,7 @@ impl TestServer {
         Device::new(self.url(""))
     }
 
-    /// One more device of somebody's session.
+    /// Logs in one more device of a session.
     pub async fn login(&self, nick: &str, password: &str) -> Device {
         self.device().login(nick, password).await.unwrap()
     }

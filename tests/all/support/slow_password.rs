@@ -1,12 +1,12 @@
-//! A login that takes its time.
+//! Logins that take long.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use tokio::task::JoinHandle;
 
 use super::TestServer;
 
-/// Keeps all hashing threads busy for about half a second, so that whoever comes after has to wait
-/// for its turn.
+/// Keeps all hashing threads busy for about half a second, so that every later login must wait for
+/// its turn.
 pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
     let slow = Argon2::new(
         Algorithm::Argon2id,
@@ -25,7 +25,7 @@ pub async fn slow_password(server: &TestServer) -> Vec<JoinHandle<()>> {
             [slow],
         )
         .unwrap();
-    // As many as there can be threads.
+    // This is the largest number of hashing threads.
     let busy = (0..4).map(|_| {
         let device = server.device();
         tokio::spawn(async move { drop(device.login("slow", "a wrong one").await) })

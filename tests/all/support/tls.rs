@@ -1,5 +1,4 @@
-//! A proxy that takes TLS off, as one stands in front of the server wherever it has an https
-//! address.
+//! A proxy that terminates TLS, like the one in front of every server with an https address.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,10 +9,10 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The hosts that the certificate is for. Nobody can own them (RFC 6761 §6.2).
+/// The domain of the certificate. Nobody can register it (RFC 6761 §6.2).
 pub const DOMAIN: &str = "rejoin.test";
 
-/// A certificate that nobody has signed, for all hosts of the domain.
+/// A self-signed certificate for all hosts of the domain.
 pub struct Certificate(TempDir);
 
 impl Certificate {
@@ -21,7 +20,7 @@ impl Certificate {
         Self::of(DOMAIN)
     }
 
-    /// The same for another domain.
+    /// A certificate for another domain.
     pub fn of(domain: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = format!("subjectAltName=DNS:{domain},DNS:*.{domain}");
@@ -55,7 +54,7 @@ impl Certificate {
         Self(folder)
     }
 
-    /// The certificate's file.
+    /// The file of the certificate.
     pub fn certificate(&self) -> PathBuf {
         self.0.path().join("cert.pem")
     }
@@ -97,7 +96,7 @@ impl Tls {
         format!("{name}.{DOMAIN}:{}", self.port)
     }
 
-    /// Stands in front of a server from now on.
+    /// Starts to forward to a server.
     pub fn serve(&mut self, server: SocketAddr) {
         writeln!(self.process.stdin.as_mut().unwrap(), "{}", server.port()).unwrap();
     }
@@ -105,7 +104,7 @@ impl Tls {
 
 impl Drop for Tls {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

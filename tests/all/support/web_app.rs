@@ -1,5 +1,5 @@
-//! A web app of somebody else's, written with the `oauth2` crate: it knows of Rejoin what the
-//! metadata says.
+//! A web app built with the `oauth2` crate. It takes everything it knows about Rejoin from the
+//! metadata.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,8 +23,8 @@ use super::{App, Device};
 /// The crate's client of an app.
 pub type OAuth = BasicClient<EndpointSet, EndpointMaybeSet, EndpointSet, EndpointSet, EndpointSet>;
 
-/// How the crate reaches the server. Some of its requests want TLS, which a proxy would take off
-/// here.
+/// Sends the crate's requests to the server. Some of them have https addresses, from which a proxy
+/// would remove TLS.
 pub async fn http(mut request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
     *request.uri_mut() = request
         .uri()
@@ -44,7 +44,7 @@ pub async fn http(mut request: HttpRequest) -> Result<HttpResponse, reqwest::Err
 }
 
 impl App {
-    /// The crate's client of this app, made from the server's own description of itself.
+    /// The crate's client of this app, made from the server's metadata.
     pub async fn oauth(&self) -> OAuth {
         let metadata = self
             .program
@@ -76,8 +76,8 @@ impl App {
     }
 }
 
-/// The web app, on a port the system picked. People begin at `/`, or at `/silently`, and come back
-/// to `/done`.
+/// The web app, on a port that the system picked. A user starts at `/` or at `/silently`, and comes
+/// back to `/done`.
 pub struct WebApp {
     pub address: String,
     task: JoinHandle<()>,
@@ -88,7 +88,7 @@ struct Site {
     redirect: RedirectUrl,
     scope: String,
     program: Device,
-    /// By state.
+    /// The verifiers of the sign-ins in progress, by state.
     begun: Mutex<HashMap<String, PkceCodeVerifier>>,
 }
 
@@ -161,7 +161,7 @@ impl Site {
             .lock()
             .await
             .remove(&told["state"])
-            .expect("a state of ours");
+            .expect("the app knows the state");
         let Some(code) = told.get("code") else {
             return Html(format!("<p id=said>{}", told["error"]));
         };

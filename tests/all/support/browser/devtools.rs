@@ -1,4 +1,4 @@
-//! What no page and no WebDriver command can do, by Chromium's DevTools protocol.
+//! Commands of Chromium's DevTools protocol, for what neither a page nor WebDriver can do.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Page;
 
-/// A command of the DevTools protocol, as ChromeDriver passes it on.
+/// A command of the DevTools protocol that ChromeDriver passes on.
 #[derive(Debug)]
 struct DevTools(Value);
 
@@ -32,7 +32,7 @@ impl Page {
         devtools(self.browser(), method, params).await.unwrap();
     }
 
-    /// Takes the network away from what the page asks for, or gives it back.
+    /// Turns the page's network off or on.
     pub async fn set_offline(&self, offline: bool) {
         self.devtools("Network.enable", json!({})).await;
         let network = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
@@ -40,7 +40,7 @@ impl Page {
             .await;
     }
 
-    /// Has a script run in every page of this tab from now on, before the page's own.
+    /// Runs a script in every later page of this tab, before the page's own scripts.
     pub async fn add_startup_script(&self, script: &str) {
         self.devtools(
             "Page.addScriptToEvaluateOnNewDocument",
@@ -49,7 +49,7 @@ impl Page {
         .await;
     }
 
-    /// Sets what the person prefers, as style sheets ask for it: these features, and no others.
+    /// Sets the user's preferences, as style sheets query them. All other preferences are reset.
     pub async fn prefers(&self, features: &[(&str, &str)]) {
         let features: Vec<_> = features
             .iter()

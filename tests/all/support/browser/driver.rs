@@ -1,4 +1,5 @@
-//! The one ChromeDriver of this process, and what ends it and its browsers however the process ends.
+//! The one ChromeDriver of this process, and the watcher that ends it and its browsers however the
+//! process ends.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -10,13 +11,13 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Now and then the port that the system picked is taken by another before the driver has all of
-/// it.
+/// The attempts to start the driver. Another program sometimes takes the port that the system
+/// picked before the driver binds all of its sockets.
 const STARTS: usize = 5;
 
-/// What the watcher does once its standard input ends, which is when this process has ended,
-/// however it ended: it kills the driver with all its browsers, and removes their profiles when
-/// nobody writes to them any more.
+/// The watcher's script. Its standard input ends when this process ends, in whatever way. Then it
+/// kills the driver with all browsers, and removes their profiles when no browser writes to them
+/// any more.
 const WATCH: &str = r#"read -r _
 kill -9 "-$1"
 tries=0
@@ -26,8 +27,8 @@ while kill -0 "-$1" 2>/dev/null && [ $tries -lt 50 ]; do
 done
 rm -rf "$2""#;
 
-/// Where the connections to browsers live: a browser outlives the runtime of the test that opened
-/// it.
+/// The runtime of the connections to browsers. A browser outlives the runtime of the test that
+/// opened it.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
@@ -37,9 +38,9 @@ pub static DRIVER: LazyLock<Driver> = LazyLock::new(Driver::start);
 
 pub struct Driver {
     pub url: String,
-    /// Where the browsers' profiles are.
+    /// The folder of the browsers' profiles.
     pub profiles: PathBuf,
-    /// Its standard input ends with this process, and nobody writes to it.
+    /// The watcher's standard input ends with this process. Nothing is ever written to it.
     _watcher: Child,
 }
 
@@ -55,7 +56,8 @@ impl Driver {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // What ends a group of processes from the keyboard must not end the watcher.
+            // A signal from the keyboard goes to the whole process group, and it must not end the
+            // watcher.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -66,13 +68,13 @@ impl Driver {
         }
     }
 
-    /// The driver and its port; `None` if it gave up.
+    /// Starts the driver. Returns the driver and its port, or `None` if it gave up.
     fn try_start() -> Option<(Child, u16)> {
         let mut process = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // Its browsers are in the group that it leads.
+            // The driver leads a process group that includes its browsers.
             .process_group(0)
             .spawn()
             .expect("chromedriver is installed by tests/run");
@@ -87,7 +89,8 @@ impl Driver {
             });
         match port {
             Some(port) => {
-                // What the driver and its browsers print must have somewhere to go.
+                // The output of the driver and its browsers must be read, or a full pipe would
+                // block them.
                 std::thread::spawn(move || io::copy(&mut output, &mut io::sink()));
                 Some((process, port))
             }

@@ -1,4 +1,4 @@
-//! A page in an open browser: what a person sees and does.
+//! A page in an open browser: what the user sees and does.
 
 use std::{path::Path, time::Duration};
 
@@ -9,12 +9,13 @@ use tokio::time::Instant;
 use super::pool::Lease;
 use crate::support::{Device, TEST_TIMEOUT, TestServer, until};
 
-/// Has a page acknowledge without the seconds that it waits.
+/// A script that makes the page acknowledge at once, without its delay of seconds.
 pub const ACKNOWLEDGING_AT_ONCE: &str = "const wait = setTimeout;
     window.setTimeout = (action, delay, ...more) => wait(action, delay === 5000 ? 0 : delay, ...more)";
 
-/// Looks within the page, because each question from outside costs milliseconds of processor time.
-/// After a second it answers that there is nothing yet: what waits for the page waits no longer.
+/// A script that checks a condition inside the page, because each check from outside costs
+/// milliseconds of processor time. After a second it returns that the condition is not met yet, so
+/// that no command to the page waits long.
 const WAIT: &str = "const args = [...arguments], done = args.pop(), end = Date.now() + 1000
     const look = function () { SCRIPT }
     const again = () => {
@@ -24,7 +25,7 @@ const WAIT: &str = "const args = [...arguments], done = args.pop(), end = Date.n
         else setTimeout(again, 20)
     }
     again()";
-/// Between two looks at a page that cannot answer, as it is being left.
+/// The pause between two checks of a page that cannot answer because it is navigating.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A page in an open browser.
@@ -41,12 +42,12 @@ impl Page {
         self.lease.browser()
     }
 
-    /// The folder of the browser's profile, which stands in its command line.
+    /// The folder of the browser's profile, which appears in its command line.
     pub fn profile(&self) -> &Path {
         self.lease.profile()
     }
 
-    /// Closes the browser, as a person does it without a word to the server.
+    /// Closes the browser as a user does, without telling the server.
     pub async fn close(self) {
         self.lease.close().await;
     }
@@ -59,13 +60,13 @@ impl Page {
         self.browser().refresh().await.unwrap();
     }
 
-    /// Opens another tab and goes to it; gives back the one that was left.
+    /// Opens another tab and switches to it. Returns the previous tab.
     pub async fn new_tab(&self) -> WindowHandle {
         let tab = self.browser().new_window(true).await.unwrap().handle;
         self.to_tab(tab).await
     }
 
-    /// Waits for a tab that the page has opened and goes to it; gives back the one that was left.
+    /// Waits for a tab that the page has opened and switches to it. Returns the previous tab.
     pub async fn to_opened_tab(&self) -> WindowHandle {
         let left = self.browser().window().await.unwrap();
         let mut opened = None;
@@ -83,34 +84,35 @@ impl Page {
         self.to_tab(opened.unwrap()).await
     }
 
-    /// Goes to a tab; gives back the one that was left.
+    /// Switches to a tab. Returns the previous tab.
     pub async fn to_tab(&self, tab: WindowHandle) -> WindowHandle {
         let left = self.browser().window().await.unwrap();
         self.back_to_tab(tab).await;
         left
     }
 
-    /// Goes to a tab from one that may be closed by now.
+    /// Switches to a tab from one that may be closed by now.
     pub async fn back_to_tab(&self, tab: WindowHandle) {
         self.browser().switch_to_window(tab).await.unwrap();
     }
 
-    /// What a script returns.
+    /// Runs a script. Returns its result.
     pub async fn run(&self, script: &str, args: Vec<Value>) -> Value {
         self.browser().execute(script, args).await.unwrap()
     }
 
-    /// What a script gives to the function that is its last argument.
+    /// Runs a script whose last argument is a callback. Returns the value that the script passes to
+    /// it.
     pub async fn run_async(&self, script: &str, args: Vec<Value>) -> Value {
         self.browser().execute_async(script, args).await.unwrap()
     }
 
-    /// Waits until a script returns something that is true, and gives it back.
+    /// Waits until a script returns a true value. Returns that value.
     pub async fn until(&self, script: &str, args: Vec<Value>) -> Value {
         let deadline = Instant::now() + TEST_TIMEOUT;
         let wait = WAIT.replace("SCRIPT", script);
         loop {
-            // A page that is being left has no answer.
+            // A page that is navigating does not answer.
             match self.browser().execute_async(&wait, args.clone()).await {
                 Ok(Value::Null | Value::Bool(false)) => {}
                 Ok(found) => return found,
@@ -123,7 +125,7 @@ impl Page {
         }
     }
 
-    /// Waits until an element is there and can be seen.
+    /// Waits until an element exists and is visible.
     pub async fn shows(&self, css: &str) {
         self.until(
             "return document.querySelector(arguments[0])?.checkVisibility() ?? false",
@@ -132,7 +134,7 @@ impl Page {
         .await;
     }
 
-    /// Waits until the text of an element, or of one of several, has this in it.
+    /// Waits until one of the matching elements contains a text.
     pub async fn says(&self, css: &str, text: &str) {
         let script = "return [...document.querySelectorAll(arguments[0])].some((e) => e.innerText.includes(arguments[1]))";
         self.until(script, vec![css.into(), text.into()]).await;
@@ -148,7 +150,7 @@ impl Page {
         found.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Types into a field, key by key; a line break is Enter.
+    /// Types into a field, key by key. A line break is the Enter key.
     pub async fn types(&self, css: &str, text: &str) {
         self.shows(css).await;
         let keys = text.replace('\n', "\u{e007}");
@@ -161,8 +163,8 @@ impl Page {
             .unwrap();
     }
 
-    /// Clicks on an element; one that is drawn anew between the look and the click is looked for
-    /// once more.
+    /// Clicks an element. If the page replaces the element between the search and the click, the
+    /// search is repeated.
     pub async fn click(&self, css: &str) {
         let deadline = Instant::now() + TEST_TIMEOUT;
         loop {
@@ -179,7 +181,7 @@ impl Page {
         }
     }
 
-    /// Picks a nick on the first page.
+    /// Creates a session on the first page.
     pub async fn create_session(&self, base: &str, nick: &str) {
         self.goto(base).await;
         self.types("#nick", nick).await;
@@ -191,27 +193,27 @@ impl Page {
         self.types("#composer", &format!("{text}\n")).await;
     }
 
-    /// What was said, as `nick: text`, as far as the page shows it.
+    /// The messages that the page shows, as `nick: text`.
     pub async fn messages(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('#messages .message')]
             .map((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}`)";
         serde_json::from_value(self.run(script, vec![]).await).unwrap()
     }
 
-    /// Waits until something said is here, and no longer pending.
+    /// Waits until a message is shown and no longer pending.
     pub async fn shows_message(&self, line: &str) {
         let script = "return [...document.querySelectorAll('#messages .message[data-id]')]
             .some((m) => `${m.dataset.source}: ${m.querySelector('.text').innerText}` === arguments[0])";
         self.until(script, vec![line.into()]).await;
     }
 
-    /// Waits until so many elements are there.
+    /// Waits until there are exactly `count` matching elements.
     pub async fn counts(&self, css: &str, count: usize) {
         let script = "return document.querySelectorAll(arguments[0]).length === arguments[1]";
         self.until(script, vec![css.into(), count.into()]).await;
     }
 
-    /// Activates what a narrow window may have in a drawer.
+    /// Activates an element that a narrow window may keep in a drawer.
     pub async fn press(&self, css: &str) {
         self.until(
             "const found = document.querySelector(arguments[0]); found?.click(); return found !== null",
@@ -224,7 +226,7 @@ impl Page {
         self.browser().screenshot().await.unwrap()
     }
 
-    /// Where the page's first frame has come to.
+    /// The address of the page's first frame.
     pub async fn frame_address(&self) -> String {
         self.browser()
             .find(Locator::Css("iframe"))
@@ -238,7 +240,7 @@ impl Page {
         address.as_str().unwrap().to_owned()
     }
 
-    /// Whether the window is so narrow that the chat's side columns are drawers.
+    /// Whether the window is so narrow that the side columns of the chat are drawers.
     pub async fn has_drawers(&self) -> bool {
         self.run(
             "return document.querySelector('#open-sidebar').checkVisibility()",
@@ -248,14 +250,14 @@ impl Page {
             == true
     }
 
-    /// The same device, as a program has it.
+    /// A device for API calls that has the page's cookie.
     pub async fn device(&self, server: &TestServer) -> Device {
         server
             .device()
             .with_cookie(&format!("rejoin={}", self.cookie("rejoin").await))
     }
 
-    /// The value of one cookie, which no script can see.
+    /// The value of a cookie, including one that no script can read.
     pub async fn cookie(&self, name: &str) -> String {
         self.browser()
             .get_named_cookie(name)
@@ -265,7 +267,7 @@ impl Page {
             .to_owned()
     }
 
-    /// The cookies of this page's origin, as the browser itself tells of them.
+    /// The cookies of the page's origin, as the browser itself lists them.
     pub async fn cookies(&self) -> Vec<(String, bool)> {
         let cookies = self.browser().get_all_cookies().await.unwrap();
         cookies

@@ -1,5 +1,5 @@
-//! Browsers that tests open. A browser that a test has left in order serves the next one, with
-//! nothing kept, because starting Chromium takes more time than most tests take in it.
+//! The browsers that tests open. A browser that a test leaves in order is cleaned and serves the
+//! next test, because starting Chromium takes longer than most tests need it.
 
 use std::{
     path::Path,
@@ -20,18 +20,18 @@ use super::{
 };
 use crate::support::TestServer;
 
-/// Tests that have browsers at one time. Browsers are hungry, and a test that waits for a page waits
-/// for all the others.
+/// The number of tests that may have browsers at the same time. Browsers need much processor time,
+/// and each one slows down the pages of all tests.
 const TURNS: usize = 3;
 static FREE: Semaphore = Semaphore::const_new(TURNS);
 
-/// Browsers that wait for the next test.
+/// The clean browsers that wait for the next test.
 static POOL: Mutex<Vec<(Window, Client, Arc<TempDir>)>> = Mutex::new(Vec::new());
 
-/// How long cleaning a browser may take before a new one is started instead.
+/// The most time for cleaning a browser. After that a new one is started instead.
 const CLEANING: Duration = Duration::from_secs(20);
 
-/// No window of Chromium's is narrower; what is, it has to be told to take for a phone's.
+/// The width of Chromium's narrowest window. A narrower width is set by emulating a phone.
 const NARROWEST: u32 = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl Window {
     }
 }
 
-/// A browser's profile: what stays when the browser is closed and opened again.
+/// A browser's profile, which remains when the browser is closed and opened again.
 pub struct Profile {
     folder: Arc<TempDir>,
     window: Window,
@@ -71,17 +71,17 @@ pub struct Browsers {
     turn: Arc<SemaphorePermit<'static>>,
 }
 
-/// What a test holds of a browser.
+/// A test's hold on a browser.
 pub struct Lease {
-    /// `None` once it is closed.
+    /// `None` once the browser is closed.
     browser: Option<Client>,
     folder: Arc<TempDir>,
-    /// The window of a browser that serves other tests, too.
+    /// The kind of window, if the browser will serve other tests, too.
     pooled: Option<Window>,
     turn: Arc<SemaphorePermit<'static>>,
 }
 
-/// Tries something on a phone and on a desktop, at once, each with a server of its own.
+/// Runs a test on a phone and on a desktop at the same time, each with a server of its own.
 pub async fn at_both_widths(test: impl AsyncFn(TestServer, &Page)) {
     let browsers = Browsers::take_turn().await;
     let at = async |window: Window| {
@@ -96,7 +96,7 @@ impl Browsers {
         Self { turn }
     }
 
-    /// A browser that has kept nothing.
+    /// Opens a browser that has stored nothing.
     pub async fn open(&self, window: Window) -> Page {
         let waiting = {
             let mut pool = POOL.lock().unwrap();
@@ -113,13 +113,13 @@ impl Browsers {
         self.page(browser, folder, Some(window))
     }
 
-    /// A browser of the test's own, on a profile that can be opened again.
+    /// Opens a browser for this test alone, on a profile that can be opened again.
     pub async fn open_profile(&self, profile: &Profile) -> Page {
         let browser = launch(profile, &[]).await;
         self.page(browser, profile.folder.clone(), None)
     }
 
-    /// A browser of the test's own, with further flags.
+    /// Opens a browser for this test alone, with further flags.
     pub async fn open_with(&self, window: Window, flags: &[&str]) -> Page {
         let profile = Profile::new(window);
         let browser = launch(&profile, flags).await;
@@ -156,7 +156,7 @@ impl Drop for Lease {
         let Some(browser) = self.browser.take() else {
             return;
         };
-        // A test that failed may have left anything behind.
+        // A test that failed may have left the browser in any state.
         let pooled = self.pooled.filter(|_| !std::thread::panicking());
         let (folder, turn) = (self.folder.clone(), self.turn.clone());
         RUNTIME.spawn(async move {
@@ -171,16 +171,16 @@ impl Drop for Lease {
     }
 }
 
-/// Cleans a browser for the next test; one that cannot be cleaned is not worth waiting for.
+/// Cleans a browser for the next test. Returns false for one that cannot be cleaned in time.
 async fn is_clean(browser: &Client, window: Window) -> bool {
     let cleaned = tokio::time::timeout(CLEANING, clean(browser, window)).await;
     matches!(cleaned, Ok(Ok(())))
 }
 
-/// Takes from a browser everything that it could keep, and waits until its window is as that of one
-/// that was newly started.
+/// Deletes everything that a browser could store, and waits until its window is like that of a new
+/// browser.
 ///
-/// What belongs to a tab (scripts, emulation, history, session storage) goes with the tab.
+/// Scripts, emulation, history and session storage belong to a tab, and go with it.
 async fn clean(browser: &Client, window: Window) -> Result<(), CmdError> {
     let used = browser.windows().await?;
     let fresh = browser.new_window(true).await?.handle;
