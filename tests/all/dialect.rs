@@ -1,20 +1,20 @@
-//! The store has one dialect, as a rule: each statement is one text that SQLite and PostgreSQL both
-//! take, and only the engine names SQLite's library.
+//! The rule that the store has one dialect: SQLite and PostgreSQL both accept the text of each
+//! statement, and only the engine names SQLite's library.
 
 use std::{fs, path::Path};
 
 use crate::{rules::modules, support::docs::root};
 
-/// The files above the engine that work on SQLite's files themselves. They say why.
+/// The files above the engine that work on SQLite's files themselves. Each says why.
 const ON_FILES: &[&str] = &["src/store/migrate.rs", "src/store/restore.rs"];
 
-/// A form of SQLite's that PostgreSQL refuses or understands otherwise.
+/// A form of SQLite that PostgreSQL refuses or understands differently.
 struct Form {
-    /// What is wrong, and what is written instead.
+    /// The description of the form, and what to write instead.
     name: &'static str,
     /// A statement with this form.
     example: &'static str,
-    /// Whether a statement has it. A statement comes as its words and signs.
+    /// Whether a statement has the form. The statement is given as its words and signs.
     has: fn(&[&str]) -> bool,
 }
 
@@ -124,7 +124,7 @@ const FORMS: &[Form] = &[
     },
 ];
 
-/// Functions that SQLite has and PostgreSQL does not, or means otherwise.
+/// Functions of SQLite that PostgreSQL lacks or defines differently.
 const FUNCTIONS: &[&str] = &[
     "IFNULL",
     "IIF",
@@ -149,7 +149,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 #[test]
-fn the_engine_alone_names_its_library() {
+fn only_the_engine_names_its_library() {
     for (path, code) in &modules()["store"] {
         let path = inner(path);
         let may = path.starts_with("src/store/engine/") || ON_FILES.contains(&path);
@@ -158,7 +158,7 @@ fn the_engine_alone_names_its_library() {
 }
 
 #[test]
-fn every_statement_is_text_that_both_engines_take() {
+fn both_engines_accept_every_statement() {
     let mut statements = 0;
     for (path, code) in &modules()["store"] {
         let path = inner(path);
@@ -190,7 +190,7 @@ fn inner(path: &Path) -> &str {
     path.strip_prefix(root()).unwrap().to_str().unwrap()
 }
 
-/// The texts of this code, as they are written there.
+/// The string literals of a file's code, as they are written there.
 fn texts(code: &str) -> impl Iterator<Item = &str> {
     let (mut texts, mut begun) = (Vec::new(), None);
     let mut chars = code.char_indices();
@@ -201,7 +201,7 @@ fn texts(code: &str) -> impl Iterator<Item = &str> {
                 texts.push(&code[begin..at]);
                 begun = None;
             }
-            // A quote that is a character begins no text.
+            // A quote in a character literal begins no string.
             ('"', None) if !code[..at].ends_with('\'') => begun = Some(at + 1),
             _ => {}
         }
@@ -209,7 +209,7 @@ fn texts(code: &str) -> impl Iterator<Item = &str> {
     texts.into_iter()
 }
 
-/// Whether a text is a statement or a part of one. Statements have their keywords in capitals.
+/// Whether a string is a statement or a part of one. Statements have their keywords in capitals.
 fn is_sql(text: &str) -> bool {
     const KEYWORDS: &[&str] = &[
         "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "FROM", "WHERE", "JOIN", "ORDER", "AND",
@@ -229,7 +229,8 @@ fn forms_in(statement: &str) -> impl Iterator<Item = &'static Form> {
     })
 }
 
-/// The words and signs of a statement. A parameter is `?`, and a text in single quotes is `''`.
+/// The words and signs of a statement. A parameter becomes `?`, and a string in single quotes
+/// becomes `''`.
 fn words(statement: &str) -> Vec<String> {
     let (mut words, mut chars) = (Vec::new(), statement.chars().peekable());
     while let Some(c) = chars.next() {
@@ -258,14 +259,15 @@ fn contains(words: &[&str], sought: &[&str]) -> bool {
     words.windows(sought.len()).any(|words| words == sought)
 }
 
-/// Where these words end, each time they occur. The last one is an opening parenthesis.
+/// The position after each occurrence of these words. The last word is an opening parenthesis.
 fn behind<'w>(words: &'w [&str], sought: &'w [&str]) -> impl Iterator<Item = usize> + 'w {
     let found = words.windows(sought.len()).enumerate();
     found.filter_map(move |(at, words)| (words == sought).then_some(at + sought.len()))
 }
 
-/// The word behind the parenthesis that was opened before this place. An empty one: the statement
-/// ends there. `None`: it is not closed, because the statement is put together from parts.
+/// The word after the parenthesis that was opened before this position. It is empty if the
+/// statement ends there. `None` means that the parenthesis is not closed, because the statement is
+/// assembled from parts.
 fn next<'w>(words: &[&'w str], from: usize) -> Option<&'w str> {
     let close = closing(words, from)?;
     Some(words.get(close + 1).copied().unwrap_or_default())
@@ -283,7 +285,7 @@ fn closing(words: &[&str], from: usize) -> Option<usize> {
     })
 }
 
-/// How many arguments each call of a function has.
+/// The number of arguments of each call of a function.
 fn arguments<'w>(words: &'w [&str], function: &'w str) -> impl Iterator<Item = usize> + 'w {
     let calls = words.windows(2).enumerate();
     calls.filter_map(move |(at, call)| {

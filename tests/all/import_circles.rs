@@ -1,4 +1,4 @@
-//! No two files under `src` import each other, directly or by way of others.
+//! No two files under `src` import each other, directly or through other files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files that are in a circle today. The list only gets shorter.
+/// The files that are in a circle today. The list may only get shorter.
 const KNOWN: &[&str] = &[];
 
 /// A module's path from the top of the crate.
 type Module = Vec<String>;
-/// The names after `use`, or within code: whether they are re-exported, and the path.
+/// An import or a path within code: whether it is re-exported, and the path.
 type Import = (bool, Module);
 
 struct File {
@@ -37,7 +37,7 @@ impl Sources {
                     .iter()
                     .map(|part| part.to_str().unwrap().to_owned())
                     .collect();
-                // The binary is a crate of its own; tests may import what they like.
+                // The binary is a crate of its own. Tests may import anything.
                 if module == ["main"] || module.last().unwrap() == "tests" {
                     continue;
                 }
@@ -52,7 +52,7 @@ impl Sources {
         Self(files)
     }
 
-    /// The module and the names in it that a path means, as seen from a module.
+    /// The absolute path of a path that a module names.
     fn absolute(&self, from: &Module, path: &[String]) -> Option<Module> {
         let mut base = from.clone();
         let mut rest = path;
@@ -65,7 +65,7 @@ impl Sources {
                     rest = &rest[1..];
                 }
             }
-            // A crate, or a module that is declared here.
+            // The name of a crate, or of a module that is declared here.
             child => {
                 let mut module = from.clone();
                 module.push(child.to_owned());
@@ -76,7 +76,8 @@ impl Sources {
         Some(base)
     }
 
-    /// The file that has what a path names. What a module re-exports is where it comes from.
+    /// The file that defines the name of a path. A re-exported name belongs to the file it comes
+    /// from.
     fn home(&self, path: &Module, depth: usize) -> Option<Module> {
         let known = (0..=path.len())
             .rev()
@@ -96,7 +97,7 @@ impl Sources {
         Some(module)
     }
 
-    /// Which modules each module imports.
+    /// The modules that each module imports.
     fn graph(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
         let edges = self.0.iter().map(|(module, file)| {
             let used = file.imports.iter().filter(|(public, _)| !public);
@@ -109,8 +110,8 @@ impl Sources {
     }
 }
 
-/// The imports of a file: each `use`, and each path in its code that begins with `crate`, `super` or
-/// `self`. Its unit tests and its comments count for nothing.
+/// The imports of a file: each `use`, and each path in its code that begins with `crate`, `super`
+/// or `self`. Unit tests and comments do not count.
 fn imports(text: &str) -> Vec<Import> {
     let code = text.split("#[cfg(test)]").next().unwrap();
     let code: String = code
@@ -154,7 +155,7 @@ fn imports(text: &str) -> Vec<Import> {
     found
 }
 
-/// Every path of a tree of imports. A path with another name (`as`) has its own name.
+/// Every path of a tree of imports. A path with `as` has its original name.
 fn expand(prefix: &[String], tree: &str, found: &mut impl FnMut(Module)) {
     let mut depth = 0;
     let branches = tree.split(|c: char| {
@@ -185,7 +186,7 @@ fn expand(prefix: &[String], tree: &str, found: &mut impl FnMut(Module)) {
     }
 }
 
-/// The modules that are in a circle: those that reach themselves.
+/// The circles: modules that reach themselves.
 fn in_circles(graph: &BTreeMap<&Module, BTreeSet<Module>>) -> Vec<Vec<Module>> {
     let reach = |from: &Module| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
@@ -237,7 +238,7 @@ fn no_files_import_each_other() {
 }
 
 #[test]
-fn imports_are_read_however_they_are_written() {
+fn imports_are_read_in_every_form() {
     let code = "use crate::{a::{self, b::C}, d};\npub use e::F;\nfn f() { super::g::h() }\n// use crate::no;\n";
     let path = |path: &str| path.split("::").map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(

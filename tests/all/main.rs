@@ -1,4 +1,4 @@
-//! The one integration binary: everything over real HTTP, on ports the system picks.
+//! The one integration binary. Every test uses real HTTP on ports that the system picks.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! The project's own rules, as tests: the layers, the table of errors, the length of files.
+//! The project's own rules as tests: the layers, the completeness of the documentation, the length
+//! of files.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +9,8 @@ use std::{
 
 use crate::support::{TestServer, docs, docs::root};
 
-/// The layers, lowest first. A module imports its own layer's other modules never, and only from
-/// layers below; `http` and `main` may reach everything.
+/// The layers, lowest first. A module imports only modules of lower layers, never others of its own
+/// layer. `http` and `main` may import everything.
 const LAYERS: &[&[&str]] = &[
     &["model"],
     &["error"],
@@ -27,7 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
 ];
 
-/// Crates that live in one place.
+/// The modules that may use each of these crates.
 const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("argon2", &["password"]),
@@ -49,7 +50,7 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // What others wrote has rules of its own.
+        // The code of other projects has rules of its own.
         if path.ends_with("node_modules") {
             continue;
         }
@@ -65,13 +66,13 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-/// The code of every module at the top of `src`, its tests and comments left out.
+/// The code of every module at the top of `src`, without its tests and comments.
 pub fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let src = root().join("src");
     let mut modules = BTreeMap::<_, Vec<_>>::new();
     for path in files(&src, &["rs"]) {
         let inner = path.strip_prefix(&src).unwrap();
-        // Tests may do what the code may not.
+        // The rules do not apply to tests.
         if is_of_tests(inner) {
             continue;
         }
@@ -111,7 +112,7 @@ fn imports_go_downward_only() {
     for (module, files) in &modules {
         let own = layer(module).unwrap_or_else(|| panic!("{module} is in no layer"));
         for (path, code) in files {
-            // `use crate::{…}` and `crate::x::y`: what follows each `crate::`, as far as names go.
+            // The names after each `crate::`, in `use crate::{…}` and in `crate::x::y`.
             let imported = code.split("crate::").skip(1).flat_map(|rest| {
                 let block = rest.strip_prefix('{').map(top_level);
                 block.unwrap_or_else(|| {
@@ -158,7 +159,7 @@ fn top_level(block: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_technology_lives_in_its_place() {
+fn each_crate_is_used_only_in_its_modules() {
     for (module, files) in modules() {
         for (path, code) in files {
             for (technology, homes) in HOMES {
@@ -173,7 +174,7 @@ fn each_technology_lives_in_its_place() {
     }
 }
 
-/// Whether a file of the source holds nothing but tests.
+/// Whether a file of the source contains only tests.
 fn is_of_tests(path: &Path) -> bool {
     path.iter()
         .any(|part| part == "tests" || part == "tests.rs")
@@ -187,7 +188,8 @@ fn files_are_short_enough_to_read() {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            // Not at any `cfg(test)`: one may stand at the top, where a module is declared.
+            // Only the module of tests ends the code. Another `cfg(test)` may be at the top, where
+            // a module is declared.
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
             let lines = code.lines().count();
             assert!(lines <= most, "{} has {lines} lines", path.display());
@@ -229,10 +231,10 @@ fn every_code_verb_flag_and_limit_is_in_the_documentation() {
 }
 
 #[tokio::test]
-async fn every_metric_has_a_meaning_in_the_documentation() {
+async fn every_metric_is_explained_in_the_documentation() {
     let server = TestServer::start().await;
     let visitor = server.device();
-    // Only what has been counted has a line.
+    // A metric has a line only once it has counted something.
     visitor
         .login("nobody", "correct horse battery")
         .await
@@ -256,7 +258,7 @@ async fn every_metric_has_a_meaning_in_the_documentation() {
     }
 }
 
-/// Links within the documentation lead to a file, and to a heading of it.
+/// A link within the documentation leads to a file that exists, and to a heading of that file.
 #[test]
 fn every_link_of_the_documentation_leads_somewhere() {
     for (path, page) in docs::pages() {
@@ -283,7 +285,7 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
 }
 
-/// Files and folders of the repository that the documentation names are there.
+/// Files and folders of the repository that the documentation names exist.
 #[test]
 fn every_path_in_the_documentation_exists() {
     for (page, text) in docs::pages() {
@@ -296,7 +298,7 @@ fn every_path_in_the_documentation_exists() {
     }
 }
 
-/// What its headings are called in links, as GitHub makes it of them.
+/// The anchors of a page's headings, as GitHub generates them.
 fn anchors(page: &str) -> impl Iterator<Item = String> {
     let headings = page
         .lines()
@@ -310,7 +312,7 @@ fn anchors(page: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The flags of a command, and of those within it.
+/// The flags of a command and of its subcommands.
 fn flags(command: &clap::Command) -> Vec<String> {
     let own = command
         .get_arguments()
@@ -344,14 +346,14 @@ fn every_dependency_is_in_the_documentation() {
     }
 }
 
-/// What is added to the disk is counted for the network that has it added: each statement that
-/// inserts stands beside a count.
+/// The bytes that a request adds to the disk count for the caller's network. So each statement that
+/// inserts is beside a count.
 #[test]
 fn every_row_that_is_added_is_counted() {
     let modules = modules();
     for (path, code) in &modules["store"] {
-        // What the server writes for itself, and what is to be swept, which was counted when it was
-        // added.
+        // These files write the server's own rows, and the marks for the sweep, whose rows were
+        // counted when they were added.
         if [
             "migrate.rs",
             "key_file.rs",
@@ -365,7 +367,7 @@ fn every_row_that_is_added_is_counted() {
             continue;
         }
         let counted = code.matches(".add_row(").count();
-        // An event is one row, with one count for all its addresses.
+        // An event is one row, and one count covers all of its addresses.
         let inserted =
             code.matches("INSERT ").count() - code.matches("INSERT INTO address").count();
         assert!(

@@ -1,4 +1,5 @@
-// A session of express-session in memory, read on every request, and a body of the same size as Rejoin's snapshot.
+// An in-memory session of express-session. Each request reads it, and the answer's body has the size of
+// Rejoin's snapshot.
 const express = require('express');
 const session = require('express-session');
 

@@ -1,4 +1,5 @@
-// Verifies a password against a hash again and again for a second, with Debian's libargon2; how often a second.
+// Verifies a password against a hash for one second with Debian's libargon2. Prints the verifications
+// per second.
 #include <argon2.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-"""What schemathesis has to know of Rejoin beside its description: who calls, and what a schema cannot say."""
+"""Tells schemathesis what the API's description cannot: the callers, and rules beyond the schemas."""
 
 import base64
 import threading
@@ -11,13 +11,14 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 PASSWORD = "correct horse battery"
 
-# The server parses lines and the parameters of these commands further than their schema says.
+# The server checks lines and the parameters of these commands more strictly than their schema.
 READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
-# A request that fits its schema may still be refused, by these codes and no others. Examples: an id that no event has, a name
-# with too many bytes, a request without the WebSocket's handshake, unknown scopes, a key that is restricted to channels, a
-# name with invisible characters, a form with a repeated field, credentials by two methods, an unknown code or token, a key
-# that asks to be a device, and the parameters of a command, which the table of commands describes.
+# A request that matches its schema may still be refused, but only with these codes. Examples: an id
+# that no event has, a name with too many bytes, a request without the WebSocket's handshake, unknown
+# scopes, a key that is restricted to channels, a name with invisible characters, a form with a repeated
+# field, credentials by two methods, an unknown code or token, a key that requests the device flow, and
+# the parameters of a command, which the table of commands describes.
 BEYOND_A_SCHEMA = {
     "POST /api/v1/session": {"malformed_request"},
     "PATCH /api/v1/clients/{id}": {"malformed_request"},
@@ -33,9 +34,9 @@ BEYOND_A_SCHEMA = {
     "POST /auth/device": {"invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /auth/introspect": {"invalid_request"},
     "POST /auth/revoke": {"invalid_request"},
-    # A token in the form and another one in Authorization.
+    # The form has a token and the Authorization header has another one.
     "POST /auth/userinfo": {"malformed_request"},
-    # A key has no flow in which a user takes part.
+    # A key cannot use the flows in which a user takes part.
     "POST /auth/token": {"invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client"},
     "POST /api/v1/messages": {
         "bad_channel_name",
@@ -75,7 +76,7 @@ class Client:
         )
 
     def key(self):
-        """The credentials of a new key."""
+        """Creates a key. Returns its credentials."""
         wanted = {"name": "bot", "scope": "chat:read identity"}
         key = requests.post(f"{self.base}/api/v1/keys", json=wanted, cookies={"rejoin": self.cookie}, timeout=10).json()
         return key["client_id"], key["client_secret"]
@@ -87,7 +88,7 @@ class Client:
 
 @schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/auth/")
 class App:
-    """A key of a session that no request ends, for OAuth's endpoints, or a token of that key."""
+    """The credentials for OAuth's endpoints: a key, or its token. No request ends the key's session."""
 
     key = None
 
@@ -108,7 +109,7 @@ class App:
     name=["POST /api/v1/session", "POST /api/v1/login", "POST /login"]
 )
 class Cookie:
-    """The cookie of a live client, if one is wanted. A new client, if the last request ended it."""
+    """The cookie of a live client. If the last request ended the client, a new one is created."""
 
     client = None
 
@@ -120,7 +121,7 @@ class Cookie:
         if self.client is None or not self.client.is_live():
             self.client = Client(base, f"n{uuid.uuid4().hex[:8]}")
         if case.operation.label == "GET /api/v1/messages":
-            # A poll that finds nothing waits; something is said while it does.
+            # A poll without events waits, so a message is sent meanwhile.
             threading.Timer(0.05, self.client.say, ["PRIVMSG #rust :hello"]).start()
         return self.client.cookie
 
@@ -132,23 +133,23 @@ class Cookie:
 def filter_failure(context, failure, case, response):
     if isinstance(failure, AcceptedNegativeData):
         if case.operation.label == "POST /auth/userinfo":
-            # What a form has beside a token in Authorization is passed over (RFC 6749 §3.2).
+            # With a token in Authorization, the other fields of a form are ignored (RFC 6749 §3.2).
             return "access_token" in str(case.body)
-        # A header that is unknown is passed over (RFC 9110 §5.1).
+        # Unknown headers are ignored (RFC 9110 §5.1).
         return "in header - object with unexpected properties" not in failure.message
     if not isinstance(failure, RejectedPositiveData):
         return True
     beyond = BEYOND_A_SCHEMA.get(case.operation.label, set())
     if case.operation.label == "POST /api/v1/messages":
         verb = case.body.get("command", "").upper() if isinstance(case.body, dict) else None
-        # `to` goes with a message to one nick, and only the parameters say whether this is one.
+        # `to` is valid only with a message to one nick, which the schema cannot express.
         if verb is None or verb in READ_FURTHER or "to" in case.body:
             beyond = beyond | {"malformed_request"}
     if case.operation.path in ("/auth/authorize", "/auth/consent"):
-        # Nobody guesses the client_id of an app, and then it is a page that says so.
+        # Generated values never contain a registered client_id, so the answer is a page with an error.
         return response.status_code != 400
     if response.headers.get("content-type", [""])[0].startswith("text/html"):
-        # A form is answered with its page, which says the same in words.
+        # A form's error is a page in words instead of JSON, so it has no code.
         return not beyond
     answer = response.json()
     return answer.get("code", answer.get("error")) not in beyond

@@ -1,6 +1,7 @@
 /*
- * A disk that fails: preloaded into the program (LD_PRELOAD), this makes calls on the database's files fail while the
- * file that FAULT names holds the name of a fault. Each call that fails adds a byte to the file FAULT.met.
+ * A disk that fails. This library is preloaded into the program (LD_PRELOAD). Calls on the database's
+ * files fail while the file named by FAULT contains the name of a fault. Each call that fails adds a
+ * byte to the file FAULT.met.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +26,7 @@ static const struct {
 	{"unreadable", READ, EIO},
 };
 
-/* What a file holds at its beginning, as text. */
+/* Reads the beginning of a file as text. */
 static void look(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,7 +59,7 @@ static int fails(enum call call, int fd)
 	return 0;
 }
 
-/* Those that SQLite calls; the real ones are the bare system calls. */
+/* The functions that SQLite calls. Each makes the system call unless a fault applies. */
 
 ssize_t pread64(int fd, void *to, size_t count, off64_t at)
 {

@@ -1,6 +1,7 @@
 /*
- * Preloaded into the program (LD_PRELOAD), this kills it, as SIGKILL does, right before the nth call that changes a file
- * (KILL_AT). Of the writes every sixteenth counts: there are many, and what lies between two of them is all the same.
+ * This library is preloaded into the program (LD_PRELOAD). It kills the program with SIGKILL right before
+ * the nth call that changes a file (KILL_AT). Only every sixteenth write counts, because there are many
+ * writes and the moments between two of them hardly differ.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
- * Preloaded into the program (LD_PRELOAD), this refuses every change of a mode by a file's name, which may stand for another
- * file by then, and makes what the program creates as open as it asks for.
+ * This library is preloaded into the program (LD_PRELOAD). It refuses every change of a mode by a file's
+ * name, because the name may belong to another file by then. It also clears the umask, so that every new
+ * file has exactly the mode that the program requests.
  */
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,6 +1,7 @@
 /*
- * Preloaded into the program (LD_PRELOAD), this makes the folder DISK_FOLDER a disk of DISK_BYTES: a call that would make a
- * file in it longer fails with ENOSPC when all files in it together would be longer than that.
+ * This library is preloaded into the program (LD_PRELOAD). It makes the folder DISK_FOLDER a disk of
+ * DISK_BYTES. A call that would make a file in it longer fails with ENOSPC if all files together would
+ * exceed that size.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

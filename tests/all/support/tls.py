@@ -1,6 +1,6 @@
-"""Takes TLS off in front of a server on this machine: tls.py CERTIFICATE KEY.
+"""A proxy that terminates TLS in front of a server on this machine: tls.py CERTIFICATE KEY.
 
-Prints the port that it got, reads the server's port from its input, and serves until that input ends.
+It prints its own port, reads the server's port from its input, and serves until that input ends.
 """
 import asyncio
 import ssl
