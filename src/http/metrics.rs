@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// Counters since the start, and gauges of the present.
+/// Counters since the start, and gauges.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Status, Counter>,
@@ -157,7 +157,7 @@ impl Metrics {
     }
 }
 
-/// Values that are read when the metrics are asked for.
+/// Values that are read when the metrics are requested.
 pub struct Gauges {
     /// Live sessions.
     pub sessions: i64,
@@ -165,10 +165,10 @@ pub struct Gauges {
     pub clients: usize,
     /// Held polls and open streams.
     pub connections: usize,
-    /// Passwords that are being hashed or wait for it.
+    /// The passwords that are being hashed or wait for it.
     pub passwords: usize,
     /// Whether the disk is full.
     pub disk_full: bool,
-    /// Bytes that are left of the reserve for a full disk.
+    /// The bytes that are left of the reserve for a full disk.
     pub reserve: u64,
 }

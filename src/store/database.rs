@@ -99,7 +99,7 @@ impl Store {
     /// records something must therefore be an `Ok` value.
     ///
     /// The write is essential: neither a storage limit nor a full disk refuses it. Writes that may
-    /// be refused belong to [`Store::write_as`]. refused is for [`Store::write_as`].
+    /// be refused belong to [`Store::write_as`].
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -149,8 +149,7 @@ impl Store {
     }
 
     /// Like [`Store::read`], on behalf of a session: the sessions of a network take turns. Fails
-    /// with
-    /// `overloaded` if too many readers of the network wait already.
+    /// with `overloaded` if too many readers of the network wait already.
     pub async fn read_in<T, F>(&self, lane: Lane, work: F) -> Result<T>
     where
         T: Send + 'static,

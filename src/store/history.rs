@@ -133,8 +133,7 @@ fn in_spans(
 }
 
 /// The direct messages between two sessions, as session `one` sees them. They are ascending, at
-/// most
-/// `limit` and as many as a page holds.
+/// most `limit` and as many as a page holds.
 pub fn of_exchange(
     tx: &Read,
     one: SessionId,

@@ -17,8 +17,8 @@ pub async fn measure(table: &mut Table) {
             "/api/v1/socket?after={}",
             head(server.address, &people[0]).await
         );
-        // Restarted, because the other server is fresh. Otherwise the sockets would reuse memory that
-        // creating the sessions had freed.
+        // Restarted, because the other server is fresh. Otherwise the sockets would reuse memory
+        // that creating the sessions had freed.
         let server = Server::rejoin_in(server.stop());
         let before = server.memory();
         let mut sockets = Vec::new();

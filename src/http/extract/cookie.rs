@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// What the lines of a request's Cookie header present to a server with a public URL.
+    /// The secrets that these Cookie lines present to a server with this public URL.
     fn presented_to(public_url: &str, lines: &[&str]) -> Result<Vec<SecretHash>> {
         let own_origins = OwnOrigins::of(&["--public-url", public_url], "127.0.0.1:8080");
         let line = |line: &&str| {
@@ -128,8 +128,8 @@ mod tests {
                 format!("={name}=SECRET"),
                 format!("{name}: SECRET"),
             ];
-            // All that any standard calls white space, or that is not to be seen, and what others
-            // would fold or unquote.
+            // Every character that some standard calls white space, invisible characters, and names
+            // and values that other parsers would fold or unquote.
             let odd = [
                 "\u{a0}", "\u{85}", "\u{1680}", "\u{2000}", "\u{200a}", "\u{2028}", "\u{202f}",
                 "\u{205f}", "\u{3000}",
@@ -178,7 +178,7 @@ mod tests {
                 };
                 assert_eq!(presented(&lines), expected, "{twice:?}");
             }
-            // What is in quotes is another value.
+            // Quotes are part of the value.
             assert_eq!(
                 presented(&[&format!("{name}=\"SECRET\"")]),
                 Ok(vec![SecretHash::of("\"SECRET\"")])
@@ -188,7 +188,7 @@ mod tests {
                 Ok(vec![SecretHash::of("SECRET\u{2000}")])
             );
         }
-        // The name that belongs to the other scheme is a neighbour's.
+        // The cookie name of the other scheme belongs to another application.
         assert_eq!(
             presented_to("https://chat.example", &["rejoin=SECRET"]),
             Ok(vec![])

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed_and_only_about_the_next_hop() {
+    fn only_a_trusted_proxy_is_believed_and_only_about_the_previous_hop() {
         assert_eq!(client(&[], "10.0.0.1", b"1.2.3.4"), "10.0.0.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4"), "1.2.3.4");
         assert_eq!(
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(
             client(&["10.0.0.0/8"], "10.0.0.1", b"\xff, 1.2.3.4"),
             "1.2.3.4",
-            "what a client sent hides nobody"
+            "an address sent by the client does not hide its own"
         );
         assert_eq!(
             client(&["10.0.0.0/8"], "10.0.0.1", b"1.2.3.4:567"),
@@ -110,13 +110,13 @@ mod tests {
         assert_eq!(
             client(&["10.0.0.0/8"], "10.0.0.1", b"\"6.6.6.6, 1.2.3.4"),
             "1.2.3.4",
-            "nor by a quote"
+            "a quote does not hide it either"
         );
         assert_eq!(client(&["10.0.0.0/8"], "9.9.9.9", b"1.2.3.4"), "9.9.9.9");
     }
 
     #[test]
-    fn an_address_is_read_with_or_without_brackets_and_port_and_nothing_else_is_one() {
+    fn a_hop_is_an_address_with_or_without_brackets_and_port() {
         let from = |forwarded: &str| client(&["10.0.0.0/8"], "10.0.0.1", forwarded.as_bytes());
         for (forwarded, address) in [
             ("1.2.3.4", "1.2.3.4"),

@@ -1,4 +1,4 @@
-//! Requests that a page of another origin made the browser send.
+//! Refuses requests that a page of another origin made the browser send.
 
 use axum::{
     extract::Request,
@@ -16,16 +16,17 @@ use crate::{
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
-/// What is answered to a request that may acknowledge events (`Authenticated::acknowledges`).
+/// The media types of answers to requests that may acknowledge events
+/// (`Authenticated::acknowledges`).
 const ANSWERS: [&str; 3] = [
     "application/json",
     "application/problem+json",
     "text/event-stream",
 ];
 
-/// Refuses unsafe requests from other sites. To the API it refuses safe ones too, except top-level
-/// navigations, which change nothing there ([`may_acknowledge`]). Our cookies go along even with
-/// the reads of a page on another port of our host.
+/// Refuses unsafe requests from other sites. Under the API it also refuses safe ones, except
+/// top-level navigations, which change nothing there ([`may_acknowledge`]). The reason is that
+/// browsers send our cookie even with reads by a page on another port of our host.
 pub fn refuse_other_sites<B>(
     own_origins: &OwnOrigins,
     route: RouteKind,
@@ -33,9 +34,9 @@ pub fn refuse_other_sites<B>(
 ) -> Result<()> {
     let headers = request.headers();
     let open = match route {
-        // No cookie counts there.
+        // These endpoints ignore cookies.
         RouteKind::Open => true,
-        // A form of another site that is posted here is only redirected to the same request by GET.
+        // A form of another site is only redirected, to the same request by GET.
         RouteKind::Authorize if request.method() == Method::POST => true,
         RouteKind::Api => request.method().is_safe() && is_top_level(headers),
         _ => request.method().is_safe(),
@@ -49,8 +50,9 @@ pub fn refuse_other_sites<B>(
     ))
 }
 
-/// Whether no other site sent it. Fetch Metadata decides; without it the Origin (RFC 6454). If both
-/// are missing, the sender is no browser.
+/// Whether the request comes from this origin or from a program. Fetch Metadata decides if the
+/// browser sends it, and otherwise the Origin (RFC 6454). A request without both comes from a
+/// program.
 pub fn is_own(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_SITE) {
         return matches!(
@@ -61,24 +63,26 @@ pub fn is_own(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     has_own_origin(own_origins, headers)
 }
 
-/// Whether its Origin is ours, or left out.
+/// Whether the Origin is ours or missing.
 pub fn has_own_origin(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     !headers.contains_key(header::ORIGIN)
         || grammar::only(headers, header::ORIGIN)
             .is_some_and(|origin| own_origins.contains_origin(origin))
 }
 
-/// Whether it may acknowledge the events that it reads with our cookie: nothing shows that a page
-/// of another origin sent it. See [`Authenticated::acknowledges`][acknowledges].
+/// Whether the request may acknowledge the events that it reads with our cookie. It may unless
+/// something shows that a page of another origin sent it. See
+/// [`Authenticated::acknowledges`][acknowledges].
+///
 ///
 /// [acknowledges]: crate::http::extract::auth::Authenticated::acknowledges
 ///
-/// Where browsers say what they fetch for, other sites' requests are turned away before this
-/// ([`refuse_other_sites`]). Where they do not, as over plain http off loopback, a page on another
-/// port of our host makes requests that carry the cookie. It is known by the page that a Referer
-/// names, and by an Accept that asks for anything but what the API answers with, as those of
-/// images, styles and media do. A script of such a page that leaves the Referer out cannot be told
-/// from a program.
+///
+/// If the browser sends Fetch Metadata, [`refuse_other_sites`] has already refused other sites.
+/// Over plain http off loopback browsers send none, and a page on another port of our host can make
+/// requests with our cookie. Two things give such a page away: a Referer that names it, and an
+/// Accept that asks for other types than the API has, as for images, styles and media. A script on
+/// such a page that leaves out the Referer cannot be told from a program.
 pub fn may_acknowledge(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     if headers.contains_key(SEC_FETCH_MODE) {
         return !says_navigate(headers);
@@ -88,7 +92,7 @@ pub fn may_acknowledge(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     comes_from_own_page(own_origins, headers) && (own_origins.secure || !asks_for_page)
 }
 
-/// Whether no Referer names a page of another origin.
+/// Whether the Referer is missing or names a page of ours.
 fn comes_from_own_page(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
     let own = |referer: &str| {
         let after_scheme = referer.find("://").map_or(0, |at| at + 3);
@@ -101,7 +105,7 @@ fn comes_from_own_page(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
         || grammar::only(headers, header::REFERER).is_some_and(own)
 }
 
-/// Whether it is a navigation of a whole tab, not of a frame.
+/// Whether the request is a navigation of a whole tab, not of a frame.
 fn is_top_level(headers: &HeaderMap) -> bool {
     let whole = matches!(grammar::only(headers, SEC_FETCH_DEST), Some("document"));
     says_navigate(headers) && (whole || !headers.contains_key(SEC_FETCH_DEST))

@@ -1,5 +1,5 @@
-//! The flood limit: what the clients and keys of a session send counts together, by commands and by
-//! bytes as stored.
+//! The flood limit. Everything that the clients and API keys of a session send counts together, by
+//! commands and by stored bytes.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::{
     model::SessionId,
 };
 
-/// The bytes that a session may add: 64 KiB at once, and 4 KiB a second.
+/// The bytes that a session may add: 64 KiB at once, and 4 KiB per second.
 const BYTES: Rate = Rate {
     burst: 64 * 1024,
     every: Duration::from_nanos(1_000_000_000 / 4096),
 };
-/// About the bytes that an event takes beside its text.
+/// An estimate of the bytes that an event takes besides its text.
 const EVENT: u64 = 256;
-/// The targets that one command may have for the price of one.
+/// The most targets that a command may have and still count once.
 const TARGETS: usize = 4;
 
 /// The flood limits of all sessions.
@@ -30,7 +30,7 @@ pub struct FloodLimits {
 }
 
 impl FloodLimits {
-    /// Limits at the configured rate of commands; without a rate there is no limit.
+    /// Limits at the configured rate of commands. Without a rate there is no limit.
     pub fn new(FloodLimit(commands): FloodLimit) -> Self {
         Self {
             commands: Throttle::new(commands),
@@ -39,20 +39,20 @@ impl FloodLimits {
     }
 }
 
-/// What a command is charged.
+/// The price of a command.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// As so many commands.
+    /// The number of commands that it counts as.
     pub commands: usize,
-    /// Bytes that it may add to the disk.
+    /// The bytes that it may add to the disk.
     pub bytes: u64,
 }
 
 impl Cost {
-    /// A command counts once for each line of its text, and all that again for each further four
+    /// A command counts once for each line of its text, and again as often for every four further
     /// targets.
     pub fn of(request: &Result<Request>, lines: usize) -> Self {
-        // What is no request is refused, and counts.
+        // A text that is not a request is refused, and counts as one command.
         let (targets, (events, text)) = request.as_ref().map_or((1, (0, 0)), |request| {
             (request.command.targets(), request.command.size())
         });
@@ -77,7 +77,7 @@ mod tests {
         cost(Message::parse_line(line).unwrap())
     }
 
-    /// `a,b,c…` with so many names.
+    /// `a,b,c…` with this many names.
     fn list(names: usize, prefix: &str) -> String {
         (0..names)
             .map(|n| format!("{prefix}{n}"))
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_names_many_targets_counts_by_them() {
+    fn a_command_counts_by_its_targets() {
         for (targets, counted) in [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (20, 5)] {
             let (channels, nicks) = (list(targets, "#c"), list(targets, "n"));
             for line in [
@@ -127,12 +127,12 @@ mod tests {
         ] {
             assert_eq!(commands(line), 1, "{line}");
         }
-        // What names too many is refused, and counts once.
+        // A command with too many targets is refused, and counts once.
         assert_eq!(commands(&format!("JOIN {}", list(21, "#c"))), 1);
     }
 
     #[test]
-    fn each_line_goes_to_each_target() {
+    fn each_line_counts_for_each_group_of_targets() {
         let text = |targets, lines: usize| {
             let params = vec![list(targets, "#c"), vec!["x"; lines].join("\n")];
             cost(Message::new(None, "PRIVMSG".into(), params).unwrap())

@@ -1,4 +1,4 @@
-//! What every request passes before the routes, and every answer after them.
+//! The checks that every request passes before its route, and the headers that every answer gets.
 
 pub mod command_limits;
 pub mod csrf;
@@ -32,12 +32,12 @@ use crate::{
     model::Network,
 };
 
-/// The seconds after which to try again, where a network has as many requests under way as it may
-/// have. Most requests end within this time.
+/// The seconds after which to try again if the network has too many open requests. Most requests
+/// end within this time.
 const PERMIT_RETRY_AFTER: u64 = 5;
 
-/// The routes, as one connection reaches them. It stands around the router and is not a layer of it:
-/// for a layer axum boxes and clones, which costs more than all the work here.
+/// The middleware of one connection. It wraps the router and is not a layer of it, because axum
+/// boxes and clones for each layer, which costs more than all the work here.
 pub struct Middleware {
     server: ServerState,
     router: TowerToHyperService<Router>,
@@ -45,7 +45,7 @@ pub struct Middleware {
 }
 
 impl Middleware {
-    /// The routes, as the connection from `peer` reaches them.
+    /// Wraps the router for the connection from `peer`.
     pub fn new(server: ServerState, router: Router, peer: SocketAddr) -> Self {
         Self {
             server,
@@ -54,7 +54,7 @@ impl Middleware {
         }
     }
 
-    /// Answers a request; one that is refused here never reaches a route.
+    /// Answers a request. A refused request never reaches a route.
     pub fn answer(
         &self,
         mut request: Request<Incoming>,

@@ -1,5 +1,5 @@
-//! Rate limits on what callers try and create: user codes, sessions, keys, codes and tokens. Attempts
-//! at passwords are counted below, where passwords are verified.
+//! Rate limits on what callers try and create: user codes, sessions, keys, codes and tokens.
+//! Password guesses are counted in [`crate::session`], which verifies passwords.
 
 mod app_calls;
 mod charges;
@@ -45,9 +45,9 @@ pub async fn new_key(server: &ServerState, address: &Address, session: SessionId
     .await
 }
 
-/// Charges for a token that an app asks for, by app and network. A refusal costs nothing. Tokens that
-/// apps get for themselves are also counted by network, whatever the app, because a session can
-/// create many API keys. Fails with `throttled`, or as the attempt does.
+/// Charges the app and the network for a token. A refusal costs nothing. Tokens with an app's own
+/// credentials also count by network alone, because a session can create many API keys. Fails with
+/// `throttled`, or as the attempt does.
 pub async fn new_token<T>(
     server: &ServerState,
     address: &Address,
@@ -62,8 +62,8 @@ pub async fn new_token<T>(
     if_granted(server, address, &token, attempt).await
 }
 
-/// Charges for a device code, by app and network. A refusal costs nothing. Fails with `throttled`, or
-/// as the attempt does.
+/// Charges the app and the network for a device code. A refusal costs nothing. Fails with
+/// `throttled`, or as the attempt does.
 pub async fn new_device_code<T>(
     server: &ServerState,
     address: &Address,

@@ -1,4 +1,4 @@
-//! Times each request, counts its answer, and logs it where that was asked for.
+//! Times each request, counts its answer, and logs it at the level `debug`.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use axum::{
 
 use crate::http::{metrics::Metrics, state::Parts};
 
-/// One request, until it is answered. The query and the body are never logged, and in place of the
-/// path its route is: somebody may have put a secret where an id belongs.
+/// One request until its answer. The query and the body are never logged, and the route stands for
+/// the path, because a caller may put a secret where an id belongs.
 pub struct RequestLog {
     started: Instant,
-    /// Method and route, where somebody asked for a line on each answer.
+    /// The method and the route, if answers are logged.
     logged: Option<(Method, String)>,
 }
 
@@ -32,7 +32,7 @@ impl RequestLog {
         }
     }
 
-    /// Counts the answer, and logs it where that was asked for.
+    /// Counts the answer, and logs it if answers are logged.
     pub fn answered(self, metrics: &Metrics, status: StatusCode) {
         let Self { started, logged } = self;
         let time = started.elapsed();
@@ -43,9 +43,9 @@ impl RequestLog {
     }
 }
 
-/// The route that a path is of, among those that are written as `/api/v1/clients/{id}`.
+/// The route of a path, written like `/api/v1/clients/{id}`. `none` if there is no such route.
 fn route<'p>(paths: &'p [String], path: &str) -> &'p str {
-    // The web client's files lie in folders.
+    // The web client's files are in folders, so their paths have more segments than the route.
     if path.starts_with("/assets/") {
         return "/assets/{name}";
     }
@@ -58,7 +58,7 @@ fn route<'p>(paths: &'p [String], path: &str) -> &'p str {
             && known.next().is_none()
             && segments.next().is_none()
     };
-    // One that is written out goes before one that varies.
+    // A route without a parameter takes precedence over one with a parameter.
     let found = paths
         .iter()
         .filter(fits)

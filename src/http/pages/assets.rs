@@ -1,5 +1,5 @@
-//! The web client: every file of `web/`, embedded in the binary and served compressed where the
-//! browser takes it (gzip, RFC 9110 §8.4.1.3).
+//! The web client: every file of `web/`, embedded in the binary. The server sends it compressed if
+//! the browser accepts gzip (RFC 9110 §8.4.1.3).
 
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::LazyLock};
 
@@ -25,7 +25,7 @@ use crate::{
 const INDEX: &str = "index.html";
 
 /// The files of `web/`. A debug build reads them from the source tree when the server starts, so
-/// that a change of the page needs no compiler; a release build holds them in the binary.
+/// that a change of the page needs no compiler. A release build has them in the binary.
 #[derive(RustEmbed)]
 #[folder = "web"]
 struct Files;
@@ -37,14 +37,14 @@ struct Encoded {
     bytes: Bytes,
 }
 
-/// A file in both codings that a browser may ask for.
+/// A file in both codings.
 struct File {
     media_type: &'static str,
     plain: Encoded,
     gzip: Encoded,
 }
 
-/// The files by their path below `web/`. Each is compressed once, when the first page is asked for.
+/// The files by their path below `web/`. Each is compressed once, when the first page is requested.
 static FILES: LazyLock<HashMap<Cow<'static, str>, File>> = LazyLock::new(|| {
     Files::iter()
         .filter_map(|path| {
@@ -97,7 +97,7 @@ pub async fn index(headers: HeaderMap) -> Result<Response> {
     serve(&headers, INDEX)
 }
 
-/// Where the page opens the panel in which the password is changed.
+/// The path at which the page opens the panel for changing the password.
 const CHANGE_PASSWORD: &str = "/?change-password";
 
 /// Leads a password manager to the page where the password is changed (W3C, "A Well-Known URL for
@@ -158,7 +158,7 @@ fn serve(headers: &HeaderMap, path: &str) -> Result<Response> {
     Ok(response)
 }
 
-/// The media type of a file that is served; `None` for what lies in `web/` for people to read.
+/// The media type of a file that is served. `None` for the files of `web/` that are documentation.
 fn media_type(path: &str) -> Option<&'static str> {
     match path.rsplit_once('.')?.1 {
         "html" => Some("text/html; charset=utf-8"),
@@ -210,7 +210,8 @@ mod tests {
         assert!(bytes < 20 * KIB, "the first page has {bytes} bytes");
     }
 
-    /// What a browser fetches because of a file: a page's links and scripts, and static imports.
+    /// The files that a browser fetches because of this one: a page's links and scripts, and static
+    /// imports.
     fn references(path: &str) -> Vec<String> {
         let text = std::str::from_utf8(&FILES[path].plain.bytes).unwrap();
         if path.ends_with(".html") {

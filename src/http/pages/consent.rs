@@ -27,7 +27,7 @@ struct ConsentPage<'a> {
     nick: &'a str,
     /// The redirect URI without its query.
     back: &'a str,
-    /// What the app asked for, which the form sends again.
+    /// The app's request. The form sends it again.
     params: &'a [(&'static str, &'a str)],
     decision: Decision<'a>,
 }

@@ -15,20 +15,20 @@ pub struct Decision<'a> {
     pub channels: &'a [ChannelName],
     /// The form as it was sent before: its choice of channels is shown again.
     pub form: &'a FormFields,
-    /// What was wrong with that form.
+    /// The error of that form.
     pub refusal: Option<&'a Error>,
 }
 
 /// A scope as a line of the page.
 pub struct ScopeLine {
-    /// What it allows, in plain words.
+    /// The scope's meaning in plain words.
     pub meaning: &'static str,
-    /// Whether it gives the whole session away.
+    /// Whether it gives full control of the session.
     pub is_dangerous: bool,
 }
 
 impl Decision<'_> {
-    /// The scopes, one a line.
+    /// The scopes, one line each.
     pub fn scopes(&self) -> impl Iterator<Item = ScopeLine> {
         let asked = Scope::ALL
             .into_iter()
@@ -55,14 +55,14 @@ impl Decision<'_> {
         self.form.all("res").contains(&channel.as_str())
     }
 
-    /// What was wrong with the form, as a sentence; empty: nothing.
+    /// The error of the form as a sentence, or an empty text.
     pub fn error(&self) -> String {
         self.refusal
             .map_or(String::new(), |error| sentence(&error.detail))
     }
 }
 
-/// What a scope means, in words for the user who is asked for it.
+/// The meaning of a scope, in words for the user.
 fn meaning(scope: Scope) -> &'static str {
     match scope {
         Scope::ChatRead => "read messages, including those from before now",
@@ -76,8 +76,8 @@ fn meaning(scope: Scope) -> &'static str {
     }
 }
 
-/// What was chosen: `None` is everywhere. Where channels are ticked as well, it may not be what was
-/// meant.
+/// The chosen channels. `None` means all channels. Fails if the form says all channels and also
+/// ticks some, because the user's intention is unclear.
 pub fn chosen_channels(scopes: Scopes, form: &FormFields) -> Result<Option<Vec<ChannelName>>> {
     match form.only("where")? {
         None | Some("everywhere") if form.all("res").is_empty() => Ok(None),

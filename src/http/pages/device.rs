@@ -1,8 +1,9 @@
-//! The page where a user types the code that a device shows, and decides about the device (RFC
-//! 8628 §3.3).
+//! The page where a user types the code that a device shows, and decides about the device (RFC 8628
+//! §3.3).
 //!
-//! Opening the page changes nothing, also by a link with a code in it: first the code is sent, then
-//! the decision.
+//!
+//! Opening the page changes nothing, even by a link with a code in it. The user first sends the
+//! code, and then the decision.
 
 use std::{sync::Arc, time::Duration};
 
@@ -98,7 +99,7 @@ pub async fn decide(
     let form = match FormFields::from_request(request, &server).await {
         Ok(form) => form,
         Err(error) if error.code == Code::MalformedRequest => return again("", &error),
-        // It did not arrive whole, or in time.
+        // The body was incomplete or late.
         Err(error) => return error.into_response(),
     };
     let typed = match form.required("user_code") {
@@ -122,7 +123,7 @@ pub async fn decide(
     }
 }
 
-/// One step on the way, and the page that comes after it.
+/// One step of the form: the code, or the decision. Returns the next page.
 async fn step(
     server: &ServerState,
     live: &Arc<LiveClient>,
@@ -159,7 +160,7 @@ async fn step(
     }
 }
 
-/// To the login, and back here with the code.
+/// A redirect to the login page, which leads back here with the code.
 fn to_login(code: Option<UserCode>) -> Response {
     let query = code
         .map(|code| format!("%3Fuser_code%3D{}", code.reveal()))
@@ -171,7 +172,7 @@ fn to_login(code: Option<UserCode>) -> Response {
         .into_response()
 }
 
-/// The page where a code is typed once more, with what was wrong.
+/// The form for the code again, with the error.
 fn again(typed: &str, error: &Error) -> Response {
     let told = match error.code {
         Code::NotFound => {
@@ -196,13 +197,13 @@ fn again(typed: &str, error: &Error) -> Response {
 #[derive(Template)]
 #[template(path = "device.html", config = "web/templates/askama.toml")]
 struct CodePage<'a> {
-    /// The code as it was typed.
+    /// The code as the user typed it.
     code: &'a str,
-    /// What was wrong, as a sentence; empty: nothing.
+    /// The error as a sentence, or an empty text.
     error: &'a str,
 }
 
-/// The page that shows which device a code is of, and asks for the decision.
+/// The page that shows the device of a code and asks for the decision.
 #[derive(Template)]
 #[template(path = "device_confirm.html", config = "web/templates/askama.toml")]
 struct ConfirmPage<'a> {
@@ -210,11 +211,11 @@ struct ConfirmPage<'a> {
     code: String,
     /// The app's name.
     app: &'a str,
-    /// The address from which the device asked.
+    /// The address from which the device requested the code.
     address: &'a str,
-    /// How long ago it asked, in words.
+    /// How long ago the device requested it, in words.
     age: String,
-    /// The nick as which it would join.
+    /// The nick of the session.
     nick: &'a str,
     decision: Decision<'a>,
 }
@@ -246,7 +247,7 @@ fn notice(title: &str, text: &str) -> Response {
     template::page(StatusCode::OK, &Notice { title, text })
 }
 
-/// A time that has passed, in words.
+/// A duration in words.
 fn ago(time: Duration) -> String {
     match time.as_secs() / 60 {
         0 => "just now".into(),

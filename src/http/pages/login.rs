@@ -99,12 +99,12 @@ pub async fn login(
         Err(error) if error.code == Code::MalformedRequest => {
             return Ok(Page::again("", "/", &error));
         }
-        // The body did not arrive whole, or not in time.
+        // The body was incomplete or late.
         Err(error) => return Err(error),
     };
-    // A field that is ambiguous is not filled in again.
+    // An ambiguous field is not filled in again.
     let kept = |name| form.only(name).unwrap_or_default();
-    // People who type a nick, or have it typed, leave blanks around it.
+    // Users and password managers leave blanks around a nick.
     let (nick, next) = (
         kept("nick").unwrap_or_default().trim_ascii(),
         own_path(kept("next")),
@@ -147,9 +147,9 @@ fn no_client() -> Error {
     Error::malformed("the parameter replace must be the id of a client")
 }
 
-/// Where to go afterwards: a path of this origin, perhaps with a query and a fragment, in the
-/// characters that RFC 3986 gives them (§3.3 to §3.5). Nothing that a browser would read as another
-/// origin is one (an open redirect).
+/// The path to go to after the login. It must be a path of this origin, optionally with a query and
+/// a fragment, in the characters of RFC 3986 (§3.3 to §3.5). A text that a browser would read as
+/// another origin is replaced by `/`, because it would be an open redirect.
 fn own_path(next: Option<&str>) -> &str {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
     let own = |path: &&str| {
@@ -163,7 +163,7 @@ fn own_path(next: Option<&str>) -> &str {
     next.filter(own).unwrap_or("/")
 }
 
-/// The start page, which leads on to where the login would have led.
+/// The start page, which continues to the same address after a new session.
 fn start_page(next: &str) -> String {
     match next {
         "/" => next.to_owned(),
@@ -194,13 +194,13 @@ fn sentence(error: &Error) -> String {
 #[derive(Template)]
 #[template(path = "login.html", config = "web/templates/askama.toml")]
 struct Page<'a> {
-    /// The nick as it was typed.
+    /// The nick as the user typed it.
     nick: &'a str,
     /// Where to go after the login, as [`own_path`] gives it.
     next: &'a str,
-    /// The start page, which leads on to the same place.
+    /// The start page, which continues to the same address.
     start: String,
-    /// What was wrong, as a sentence; empty: nothing.
+    /// The error as a sentence, or an empty text.
     error: &'a str,
     /// The clients to choose from, if there are too many.
     clients: &'a [ClientView],
@@ -217,7 +217,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The page once more, with what was wrong.
+    /// The page again, with the error.
     fn again(nick: &str, next: &str, error: &Error) -> Response {
         let clients = match &error.extra {
             Extra::Clients(clients) => clients.as_slice(),

@@ -37,7 +37,7 @@ pub async fn code(
     QueryParams(params): QueryParams<LoginCode>,
 ) -> Result<Response> {
     let address = address(server.own_origins.issuer(), &Nick::parse(&params.nick)?);
-    // The longest nick at the longest host name is far from the most that a code can hold.
+    // Even the longest nick at the longest host name is far below the capacity of a code.
     let code = QrCode::with_error_correction_level(address, EcLevel::M).expect("an address fits");
     let picture = code.render::<svg::Color>().build();
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture).into_response())

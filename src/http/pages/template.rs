@@ -1,5 +1,5 @@
-//! Pages made from the templates of `web/templates`. They work without script. What a template shows
-//! is escaped, and a field that it does not have is an error of the compiler.
+//! Pages made from the templates of `web/templates`. They work without script. Templates escape all
+//! text. The compiler refuses a template whose field is missing.
 
 use askama::Template;
 use axum::{
@@ -9,13 +9,13 @@ use axum::{
 
 use crate::{error::Error, http::errors::problem};
 
-/// A page that says something and asks nothing.
+/// A page with a text and no form.
 #[derive(Template)]
 #[template(path = "notice.html", config = "web/templates/askama.toml")]
 pub struct Notice<'a> {
     /// The heading, and the title of the tab.
     pub title: &'a str,
-    /// What it says.
+    /// The text.
     pub text: &'a str,
 }
 
@@ -34,7 +34,7 @@ pub fn error_page(error: &Error, template: &impl Template) -> Response {
     response
 }
 
-/// An error as a page says it: with a capital and a full stop.
+/// An error as a sentence: with a capital letter and a full stop.
 pub fn sentence(detail: &str) -> String {
     let mut letters = detail.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_text_and_no_markup() {
+    fn shown_text_is_never_markup() {
         let notice = Notice {
             title: "\"><script>{{ text }}",
             text: "<b> & 'b'",

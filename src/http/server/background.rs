@@ -1,4 +1,4 @@
-//! What the server does by the clock, until it is stopping.
+//! The periodic work of the server: expiry, maintenance and removal.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -11,8 +11,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 /// The time between two rounds of maintenance.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Runs until the server is stopping. Clients that have expired leave within a second, however long
-/// the other work takes.
+/// Runs until the server is stopping. Expired clients are removed within a second, even while the
+/// other work runs.
 pub async fn run(server: ServerState) {
     let expire = async |server: ServerState| {
         let at = server.clock.moment();

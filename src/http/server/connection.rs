@@ -1,4 +1,4 @@
-//! The bytes of a connection, whose peer may stop reading, or keep sending what is never read.
+//! The bytes of a connection. A peer that stops reading, or that sends without end, is cut off.
 
 use std::{
     io::{self, IoSlice},
@@ -15,11 +15,11 @@ use tokio::{
 
 use crate::http::server::connection_limits::ConnectionPermit;
 
-/// How long a closed connection still reads what its peer sends.
+/// How long a closed connection still reads and discards the peer's bytes.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The fewest bytes that a peer must take within its patience while more wait for it. Without this a
-/// peer could hold them for as long as it likes, a byte at a time.
+/// The fewest bytes that a peer must take within its patience while more wait. Otherwise a peer
+/// could hold them forever by taking a byte at a time.
 const MIN_PROGRESS: usize = 64 * 1024;
 
 /// A connection's bytes, in both directions.
@@ -28,21 +28,21 @@ pub struct Connection {
     /// Dropped with the connection.
     _permit: ConnectionPermit,
     patience: Duration,
-    /// Runs while something waits for the peer to take it.
+    /// Runs while bytes wait for the peer to take them.
     waiting: Option<PendingWrite>,
-    /// Runs once the connection is over.
+    /// Runs once the connection is closed.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-/// The time that a peer has for the next bytes, and how many of them it has taken.
+/// The time that a peer has to take more bytes, and how many it has taken.
 struct PendingWrite {
     over: Pin<Box<Sleep>>,
     taken: usize,
 }
 
 impl Connection {
-    /// A write fails once the peer has taken fewer than `LEAST` bytes within `patience` of what
-    /// waits for it.
+    /// A write fails if the peer takes fewer than `MIN_PROGRESS` bytes within `patience` while
+    /// more wait.
     pub fn new(stream: TcpStream, permit: ConnectionPermit, patience: Duration) -> Self {
         Self {
             stream,
@@ -113,8 +113,8 @@ impl AsyncWrite for Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Closes in stages (RFC 9112 §9.6): closing while the peer still sends would reset the
-    /// connection, and the peer might lose its last answer by it.
+    /// Closes in stages (RFC 9112 §9.6). Closing while the peer still sends would reset the
+    /// connection, and the peer might lose its last answer.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self {
             stream, lingering, ..
@@ -122,8 +122,7 @@ impl AsyncWrite for Connection {
         if lingering.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
         }
-        // Looked at first: a peer that never stops sending would take all of the task's turn each
-        // time.
+        // Poll the timer first. A peer that never stops sending would otherwise keep the task busy.
         let mut lingering = lingering
             .get_or_insert_with(|| Box::pin(sleep(LINGER)))
             .as_mut();

@@ -1,5 +1,5 @@
-//! Limits on connections: for each network, and in all. A request that a trusted proxy forwards
-//! counts like a connection of the network that it comes from.
+//! Limits on connections: per network, and in total. A request that a trusted proxy forwards counts
+//! as a connection of the network that it comes from.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::model::{Network, NetworkWidth};
 
 /// The most connections of one network: enough for a large office behind one router, and too few to
-/// crowd out everyone else. A wider network has two and four times as many, or one customer with
-/// IPv6 could take them all.
+/// crowd out everyone else. Wider networks have two and four times as many. Without limits on wider
+/// networks, one customer with IPv6 could take all connections.
 fn max_connections(network: Network) -> usize {
     match network.width() {
         NetworkWidth::Narrowest => 512,
@@ -25,40 +25,42 @@ fn max_connections(network: Network) -> usize {
         NetworkWidth::Organization => 2048,
     }
 }
-/// Open files that are kept for the database, a backup and the control socket.
+/// The open files that are reserved for the database, a backup and the control socket.
 const RESERVED_FILES: u64 = 64;
-/// The time between two lines in the log about refused connections.
+/// The time between two log lines about refused connections.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many connections there are. A connection counts until its socket is closed.
+/// Counts connections. A connection counts until its socket is closed.
 pub struct ConnectionLimits {
     /// One slot for each connection that the process may still open.
     free_slots: Arc<Semaphore>,
-    /// How many connections each network has. Never held over an await.
+    /// The connections of each network. Never held over an await.
     per_network: Mutex<HashMap<Network, usize>>,
-    /// When a refusal was last logged. Never held over an await.
+    /// The time of the last log line about a refusal. Never held over an await.
     last_logged: Mutex<Option<Instant>>,
-    /// Connections that are open.
+    /// The open connections.
     pub open: Gauge,
-    /// Connections that were closed at once because their network had enough.
+    /// The connections that were closed at once because their network had too many.
     pub refused: Counter,
 }
 
-/// The right to one connection, which ends when it is dropped.
+/// The right to one connection. Dropping the permit gives it back.
 pub struct ConnectionPermit {
     limits: Arc<ConnectionLimits>,
     _network: Option<NetworkPermit>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
-/// One of a network's connections, or a request that a proxy forwards for it, until it is dropped.
+/// One connection of a network, or one request that a proxy forwards for it. Dropping the permit
+/// gives it back.
 pub struct NetworkPermit {
     limits: Arc<ConnectionLimits>,
     network: Network,
 }
 
 impl ConnectionLimits {
-    /// Limits by the number of files that the process may open, which is raised as far as it can be.
+    /// Reads the limit from the number of files that the process may open, after raising it as far
+    /// as allowed.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             free_slots: Arc::new(Semaphore::new(capacity())),
@@ -69,14 +71,14 @@ impl ConnectionLimits {
         })
     }
 
-    /// Waits until the process may open one more connection. Silent peers that hold all of them are
-    /// gone when the time for their requests' heads is over.
+    /// Waits until the process may open one more connection. Silent peers that hold all connections
+    /// are cut off when their time for sending a head is over.
     pub async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
-        // There is none only if the semaphore is closed, which it never is.
+        // Acquiring fails only if the semaphore is closed, which it never is.
         self.free_slots.clone().acquire_owned().await.ok()
     }
 
-    /// A permit for a connection of a network, or, without one, of a peer that is not limited.
+    /// Takes a permit for a connection of a network. A peer without a network is not limited.
     /// `None` if the network has as many as it may have.
     pub fn acquire(
         self: &Arc<Self>,
@@ -95,7 +97,7 @@ impl ConnectionLimits {
         })
     }
 
-    /// A permit that counts for a network. `None` if it has as many as it may have.
+    /// Takes a permit for a request of a network. `None` if the network has as many as it may have.
     pub fn acquire_for_network(self: &Arc<Self>, network: Network) -> Option<NetworkPermit> {
         let mut per_network = self.per_network.lock();
         if let Some(full) = network.and_wider().find(|wider| {
@@ -146,8 +148,8 @@ impl Drop for NetworkPermit {
     }
 }
 
-/// How many connections this process can hold. Its limit of open files is raised as far as it may
-/// be: the soft limit is small for the sake of programs that use `select`.
+/// The number of connections that this process can hold. It raises its limit of open files, because
+/// the soft limit is low for the sake of programs that use `select`.
 fn capacity() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(
@@ -172,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_and_the_wider_ones_around_it_have_so_many() {
+    fn a_network_and_the_wider_networks_around_it_are_limited() {
         let limits = ConnectionLimits::new();
         let take = |prefix: &str, networks: std::ops::Range<u32>| {
             let networks = networks
@@ -197,7 +199,7 @@ mod tests {
         assert_eq!(
             take("1:12", 1..2).len(),
             512,
-            "what is given up is there again"
+            "released connections are available again"
         );
         drop((one, organization));
         assert!(limits.per_network.lock().is_empty());

@@ -1,4 +1,4 @@
-//! The server: its state, its connections with their limits, and what it does in the background.
+//! The server: its state, its connections with their limits, and its periodic work.
 
 pub mod accept;
 mod background;
@@ -36,13 +36,12 @@ use crate::{
     store::DatabaseLock,
 };
 
-/// The most threads that hash passwords. The server starts one for every two processors, and each
-/// needs 19 MiB.
+/// The most hashing threads. The server starts one for every two processors, and each needs 19 MiB.
 const HASHING_THREADS: usize = 4;
 /// How long connections may take to finish once the server is stopping.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// A server that is ready to serve: its database is open, its routes are set up.
+/// A server that is ready to serve: its database is open, and its routes are set up.
 pub struct Server {
     state: ServerState,
     router: Router,
@@ -51,8 +50,9 @@ pub struct Server {
 impl Server {
     /// Opens the database of a server that will listen on `address`.
     ///
-    /// Fails if another server has the database, or if it, its key file or the hashing threads
-    /// cannot be opened.
+    ///
+    /// Fails if another server holds the database's lock, or if the database, its key file or the
+    /// hashing threads cannot be opened.
     pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         let hasher = Hasher::start(threads.min(HASHING_THREADS))?;
@@ -98,7 +98,7 @@ impl Server {
         })
     }
 
-    /// What it serves, for the control socket.
+    /// The running chat, for the control socket.
     pub fn service(&self) -> Service {
         Service {
             core: self.state.core.clone(),
@@ -107,8 +107,8 @@ impl Server {
         }
     }
 
-    /// Serves until `shutdown`, then lets held polls and streams end, commits what was accepted and
-    /// closes the database. The binary and every test start the server by this.
+    /// Serves until `shutdown`. Then it ends held polls and streams, commits all accepted writes
+    /// and closes the database. The binary and every test start the server with this function.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -131,8 +131,7 @@ impl Server {
             state.websockets.close();
             state.websockets.wait().await;
         };
-        // Readers of the database that nobody waits for any more, and backups, have the rest of the
-        // same time.
+        // Backups, and readers whose callers have gone away, get the rest of the same time.
         let deadline = tokio::select! {
             (deadline, ()) = async { tokio::join!(stopping, all) } => deadline,
             () = async {

@@ -1,8 +1,9 @@
-//! The permits that a response holds until its last byte has gone to the system: for a request that a
-//! trusted proxy forwards, one of its network's connections; for a long response, its bytes.
+//! The permits that a response holds until its last byte has gone to the system. A request that a
+//! trusted proxy forwards holds one of its network's connections. A long response holds its bytes.
 //!
-//! Written by hand, because hyper drops a body when it has taken its bytes, and not when the peer
-//! has.
+//!
+//! This is written by hand, because hyper drops a body when hyper has taken its bytes, and not when
+//! the peer has.
 
 use std::{
     pin::Pin,
@@ -25,16 +26,16 @@ use crate::{
     model::Network,
 };
 
-/// The permits of one request. They go with the request, so that a WebSocket, which outlives its
-/// response, holds them too.
+/// The permits of one request. They belong to the request and not to the response, because a
+/// WebSocket outlives its response and needs them too.
 #[derive(Clone, Default)]
 pub struct ResponsePermits {
     network: Option<Arc<NetworkPermit>>,
     response: Option<Arc<ResponsePermit>>,
 }
 
-/// Marks a response whose bytes the server keeps in any case: they take memory once, however many
-/// readers there are.
+/// Marks a response whose bytes the server keeps in any case. They take memory once, for any number
+/// of readers.
 #[derive(Clone)]
 pub struct RetainedBytes;
 
@@ -47,9 +48,10 @@ impl ResponsePermits {
         }
     }
 
-    /// The answer, which holds this until its body is over or nobody reads it any more. Where it is
-    /// long, it takes its bytes from those of the network; if there are none left, it is a refusal
-    /// instead, unless it tells of what is done already.
+    /// Attaches the permits to a response, which holds them until its body has been sent or
+    /// dropped. A long response takes its bytes from its network's limit. If the limit is reached,
+    /// a refusal is sent instead, unless `may_refuse` is false because the request has already
+    /// changed something.
     pub fn until_read(
         mut self,
         mut response: Response,
@@ -87,7 +89,8 @@ impl ResponsePermits {
     }
 }
 
-/// Whether a request with this method changes nothing, so that its answer may be refused.
+/// Whether a response to this method may be replaced by a refusal, because the method changes
+/// nothing.
 pub fn may_refuse(method: &Method) -> bool {
     method.is_safe()
 }
@@ -106,8 +109,8 @@ impl HttpBody for PermittedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        // hyper is done with a body when it has taken its bytes, and has them until the peer takes
-        // them.
+        // hyper drops the body once it has taken the bytes, but keeps the bytes until the peer
+        // takes them. So the bytes themselves hold the permits.
         let hold = |bytes| {
             Bytes::from_owner(PermittedBytes {
                 bytes,
@@ -126,7 +129,7 @@ impl HttpBody for PermittedBody {
     }
 }
 
-/// Bytes that somebody is still to be given.
+/// The bytes of a body with the permits that they hold.
 struct PermittedBytes {
     bytes: Bytes,
     _permits: ResponsePermits,

@@ -1,4 +1,4 @@
-//! Each grammar as a table: what is valid however odd, and what is not.
+//! Each grammar as a table of valid texts, some of them unusual, and of invalid texts.
 
 use super::*;
 
@@ -98,7 +98,7 @@ fn a_media_type_has_parameters_quoted_or_not() {
 }
 
 #[test]
-fn a_list_goes_over_all_its_lines_and_commas_in_quotes_part_nothing() {
+fn a_list_spans_several_lines_and_commas_in_quotes_do_not_separate() {
     let lines: &[&[u8]] = &[b"a, b ,,\tc", b"", br#"x;y="1,2\",3", d"#];
     let headers = headers(header::ACCEPT, lines);
     let found = list(&headers, &header::ACCEPT)
@@ -142,7 +142,7 @@ fn accept_asks_for_a_type_by_its_name_and_a_weight() {
 }
 
 #[test]
-fn a_coding_is_taken_by_its_name_or_by_a_star() {
+fn a_coding_is_accepted_by_its_name_or_by_a_star() {
     let takes = |lines: &[&str]| {
         let lines = lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>();
         takes_coding(
@@ -252,7 +252,7 @@ fn authorization_is_a_scheme_and_a_token() {
 }
 
 #[test]
-fn what_is_quoted_is_read_back() {
+fn a_quoted_text_is_read_back() {
     for text in ["", "rejoin", r#"a "b" \c\"#, "a,b;c=d"] {
         let quoted = quote(text);
         let mut reader = Reader(quoted.as_bytes());
@@ -266,7 +266,7 @@ fn what_is_quoted_is_read_back() {
 }
 
 #[test]
-fn a_form_is_read_as_the_standard_does_it_and_what_is_no_utf_8_is_nothing() {
+fn a_form_is_read_as_in_the_standard_except_that_invalid_utf_8_is_none() {
     let text = |text: &str| Some(text.to_owned());
     for (encoded, pairs) in [
         (&b""[..], vec![]),
@@ -328,7 +328,7 @@ fn a_form_is_read_as_the_standard_does_it_and_what_is_no_utf_8_is_nothing() {
             "{}",
             encoded.escape_ascii()
         );
-        // But for that, everybody else reads the same.
+        // Otherwise the standard's parser gives the same result.
         if whole {
             let standard =
                 form_urlencoded::parse(encoded).map(|(name, value)| (text(&name), text(&value)));

@@ -13,7 +13,7 @@ fn passes(own_origins: &OwnOrigins, request: &Request<()>) -> bool {
 }
 
 #[test]
-fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
+fn fetch_metadata_or_else_the_origin_decides_whether_an_unsafe_request_is_ours() {
     let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
     let posted = |headers: &[(&str, &str)]| {
         let passed = [
@@ -95,8 +95,8 @@ fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
         ]),
         "twice"
     );
-    // A Referer says nothing (RFC 9110 §10.1.3): it can be left out, and with it what it would
-    // forbid.
+    // The Referer does not count here (RFC 9110 §10.1.3), because an attacker's page can leave it
+    // out.
     assert!(posted(&[("referer", "https://evil.example/")]));
     assert!(!posted(&[
         ("referer", "http://localhost:8080/"),
@@ -105,7 +105,7 @@ fn an_unsafe_request_is_ours_by_the_browsers_word_or_else_by_its_origin() {
 }
 
 #[test]
-fn other_sites_read_nothing_under_api_and_lead_there_at_most() {
+fn other_sites_read_nothing_under_the_api_and_may_only_navigate_there() {
     let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
     let got = |path: &str, headers: &[(&str, &str)]| {
         passes(&own_origins, &request(Method::GET, path, headers))
@@ -166,7 +166,7 @@ fn other_sites_read_nothing_under_api_and_lead_there_at_most() {
 }
 
 #[test]
-fn what_never_looks_at_cookies_is_open_and_an_app_may_post_to_authorize() {
+fn endpoints_without_cookies_are_open_and_an_app_may_post_to_authorize() {
     let own_origins = OwnOrigins::of(&[], "127.0.0.1:8080");
     for headers in [
         [("sec-fetch-site", "cross-site")],
@@ -197,7 +197,7 @@ fn what_never_looks_at_cookies_is_open_and_an_app_may_post_to_authorize() {
 }
 
 #[test]
-fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
+fn a_request_that_a_page_of_another_origin_may_have_sent_acknowledges_nothing() {
     let (plain, secure) = (
         OwnOrigins::of(&[], "127.0.0.1:8080"),
         OwnOrigins::of(&["--public-url", "https://chat.example"], "127.0.0.1:8080"),
@@ -228,7 +228,7 @@ fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
         }
     }
     assert!(is(&plain, &[html]) && !is(&secure, &[html]));
-    // What an element of a page asks for, in Chromium, Firefox and Safari.
+    // The Accept of each kind of element, in Chromium, Firefox and Safari.
     for element in [
         "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
         "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
@@ -254,7 +254,7 @@ fn what_a_page_of_another_origin_may_have_caused_acknowledges_nothing() {
     ] {
         assert!(!is(&plain, &[("accept", program)]), "{program}");
     }
-    // A page that a Referer names.
+    // Pages in the Referer.
     for (own_origins, own) in [
         (&plain, "http://localhost:8080"),
         (&secure, "https://chat.example"),

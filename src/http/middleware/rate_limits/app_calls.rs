@@ -13,9 +13,9 @@ use crate::{
     oauth::{self, Proof, Shown},
 };
 
-/// Runs the request of an app. Refusals count by network, whatever app they name. For a network that
-/// had too many, a request that cannot succeed is refused at once. Secrets of 256 bits cannot be
-/// guessed, so they are looked up first: a valid secret always works.
+/// Runs an app's request. Refusals count by network, for all apps together. Once a network has had
+/// too many, a request that cannot succeed is refused at once. The secret is looked up first: 256
+/// bits cannot be guessed, and a valid secret must always work.
 pub async fn app_call<T>(
     server: &ServerState,
     address: &Address,
@@ -27,15 +27,15 @@ pub async fn app_call<T>(
     app_call_charged(server, address, by, shown, attempt).await
 }
 
-/// Whether an answer to an app counts like a refusal.
+/// Whether an app's answer counts like a refusal.
 pub enum Charged {
-    /// It does: the charge stays.
+    /// It counts, so the charge stays.
     Kept,
-    /// It does not: the charge is given back.
+    /// It does not count, so the charge is given back.
     Back,
 }
 
-/// Like [`app_call`], for attempts some of whose answers count like refusals.
+/// Like [`app_call`], for requests some of whose successful answers count like refusals.
 pub async fn app_call_charged<T>(
     server: &ServerState,
     address: &Address,
@@ -44,7 +44,7 @@ pub async fn app_call_charged<T>(
     attempt: impl Future<Output = Result<(T, Charged)>>,
 ) -> Result<T> {
     let refusals = refused_call(address);
-    // Charged in advance: otherwise many requests at one time would all get through.
+    // Charged before the attempt. Otherwise many requests at once would all get through.
     let charged = server
         .core
         .rate_limits
@@ -64,8 +64,8 @@ pub async fn app_call_charged<T>(
     result.map(|(answer, _)| answer)
 }
 
-/// Looks up the app that a page is about. A failure counts like the refusal of an app, so that
-/// nobody can try made-up names here. An app that exists is always found.
+/// Looks up the app of a page. A failure counts like the refusal of an app, so that strangers
+/// cannot use pages to try names of apps. An existing app is always found.
 pub async fn app_of_page<T>(
     server: &ServerState,
     address: &Address,
@@ -89,7 +89,7 @@ pub async fn app_form<T>(
     }
 }
 
-/// What an app presents as proof. An access token that is not valid counts like any other refusal.
+/// The proof of an app. An invalid access token counts like any other refusal.
 pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
@@ -100,7 +100,8 @@ pub async fn proof(server: &ServerState, address: &Address, presented: Presented
     }
 }
 
-/// Counts the refusal of an app, and returns it; for a network that had too many, returns `throttled`.
+/// Counts the refusal of an app and returns it. Returns `throttled` instead if the network has had
+/// too many.
 async fn count_refused<T>(server: &ServerState, address: &Address, error: Error) -> Result<T> {
     if counts(&error) {
         charge(server, address, address.subject(), &refused_call(address)).await?;
@@ -114,8 +115,8 @@ fn refused_call(address: &Address) -> Vec<Charge> {
     Charge::of_network(Limit::Apps, address.network)
 }
 
-/// Whether an error counts as the refusal of an app. A wait does not, nor does a failure of the
-/// server.
+/// Whether an error counts as the refusal of an app. Being told to wait and failures of the server
+/// do not count.
 fn counts(error: &Error) -> bool {
     let waits = matches!(
         error.code,
@@ -124,7 +125,7 @@ fn counts(error: &Error) -> bool {
     !waits && !error.is_failure()
 }
 
-/// Logs that an app was not let in, within the bounds on such lines.
+/// Logs the refusal of an app, within the bounds on such lines.
 fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
         let arrival = address.arrival(server);
@@ -133,7 +134,7 @@ fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
             arrival.network().widest(),
             &arrival,
         ) {
-            // Not the client_id: people mistake the fields, and then it is the secret.
+            // Not the client_id: users confuse the fields, and then it is the secret.
             tracing::warn!(address = %address.ip, "an app's credentials were refused");
         }
     }
