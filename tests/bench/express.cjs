@@ -1,5 +1,5 @@
-// An in-memory session of express-session. Each request reads it, and the answer's body has the size of
-// Rejoin's snapshot.
+// An in-memory session of express-session. Each request reads it, and the answer's body has the
+// size of Rejoin's snapshot.
 const express = require('express');
 const session = require('express-session');
 

@@ -1,5 +1,5 @@
-// Verifies a password against a hash for one second with Debian's libargon2. Prints the verifications
-// per second.
+// Verifies a password against a hash for one second with Debian's libargon2. Prints the
+// verifications per second.
 #include <argon2.h>
 #include <stdio.h>
 #include <string.h>

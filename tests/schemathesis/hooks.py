@@ -1,4 +1,4 @@
-"""Tells schemathesis what the API's description cannot: the callers, and rules beyond the schemas."""
+"""Tells schemathesis about the callers, and about rules that the schemas cannot express."""
 
 import base64
 import threading
@@ -15,10 +15,10 @@ PASSWORD = "correct horse battery"
 READ_FURTHER = {"ACK", "MARKREAD", "PASS"}
 
 # A request that matches its schema may still be refused, but only with these codes. Examples: an id
-# that no event has, a name with too many bytes, a request without the WebSocket's handshake, unknown
-# scopes, a key that is restricted to channels, a name with invisible characters, a form with a repeated
-# field, credentials by two methods, an unknown code or token, a key that requests the device flow, and
-# the parameters of a command, which the table of commands describes.
+# that no event has, a name with too many bytes, a request without the WebSocket's handshake,
+# unknown scopes, a key that is restricted to channels, a name with invisible characters, a form
+# with a repeated field, credentials by two methods, an unknown code or token, a key that requests
+# the device flow, and the parameters of a command, which the table of commands describes.
 BEYOND_A_SCHEMA = {
     "POST /api/v1/session": {"malformed_request"},
     "PATCH /api/v1/clients/{id}": {"malformed_request"},
@@ -88,7 +88,7 @@ class Client:
 
 @schemathesis.auth(refresh_interval=None).apply_to(path_regex="^/auth/")
 class App:
-    """The credentials for OAuth's endpoints: a key, or its token. No request ends the key's session."""
+    """A key for OAuth's endpoints, or its token. No request ends the session of the key."""
 
     key = None
 
@@ -146,7 +146,8 @@ def filter_failure(context, failure, case, response):
         if verb is None or verb in READ_FURTHER or "to" in case.body:
             beyond = beyond | {"malformed_request"}
     if case.operation.path in ("/auth/authorize", "/auth/consent"):
-        # Generated values never contain a registered client_id, so the answer is a page with an error.
+        # Generated values never contain a registered client_id, so the answer is a page with an
+        # error.
         return response.status_code != 400
     if response.headers.get("content-type", [""])[0].startswith("text/html"):
         # A form's error is a page in words instead of JSON, so it has no code.

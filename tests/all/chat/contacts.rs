@@ -80,7 +80,7 @@ async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
     assert_eq!(heard(&carol).await, Vec::<String>::new());
     assert_eq!(heard(&dave).await, Vec::<String>::new());
     // The session has ended. Its events stay for the sessions that can read them.
-    until("what nobody can read to go", async || {
+    until("unreadable events to be deleted", async || {
         server.rows("sweep") == 0
     })
     .await;
@@ -224,7 +224,7 @@ async fn a_contact_counts_while_the_message_is_kept() {
     server.advance(DAY * 6);
     // At its start the server removes old messages.
     server.restart().await;
-    until("the old message to go", async || {
+    until("the old message to be deleted", async || {
         server.rows("event WHERE command = 'NOTICE'") == 0
     })
     .await;

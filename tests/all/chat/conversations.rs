@@ -228,11 +228,11 @@ async fn a_conversation_with_an_ended_session_stays_until_its_last_message_goes(
     say(&alice, "PRIVMSG bob :to the new one").await;
     server.advance(DAY * 6);
     server.restart().await;
-    until("old events to go", async || {
+    until("old events to be deleted", async || {
         server.rows("event WHERE id <= 20 AND command = 'PRIVMSG'") < 5
     })
     .await;
-    until("the conversation to go", async || {
+    until("the conversation to be deleted", async || {
         listed(&alice).await == ["bob*"] || listed(&alice).await == ["bob"]
     })
     .await;

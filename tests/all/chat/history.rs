@@ -30,7 +30,7 @@ async fn texts(device: &Device) -> Vec<String> {
 
 /// Waits until unreadable messages are removed. Returns the number of messages left.
 async fn kept(server: &TestServer) -> i64 {
-    until("what nobody can read to go", async || {
+    until("unreadable events to be deleted", async || {
         server.rows("sweep") == 0
     })
     .await;
@@ -259,7 +259,7 @@ async fn retention_removes_the_messages_and_the_spans_of_the_mode() {
     server.advance(Duration::from_hours(11 * 24));
     say(&alice, &STORY[4..]).await;
     server.restart().await;
-    until("old times to go", async || {
+    until("old spans to be deleted", async || {
         server.rows("channel_history") == 1
     })
     .await;

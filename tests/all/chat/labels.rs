@@ -111,7 +111,7 @@ async fn a_label_is_kept_a_day_and_the_last_256_of_a_client() {
             .query_row("SELECT count(*) FROM label", [], |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    until("the label to go", async || labels() == 0).await;
+    until("the label to be deleted", async || labels() == 0).await;
     assert_eq!(
         alice.send("@label=x JOIN #a").await["ids"],
         json!([]),

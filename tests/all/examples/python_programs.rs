@@ -121,7 +121,7 @@ async fn the_bot_works_as_long_as_its_key() {
     until("the bot to give up", async || !bot.is_running()).await;
     assert!(bot.complaint().contains("revoked"));
     let mut again = start(rotated["client_secret"].as_str().unwrap(), "#bots");
-    until("the bot to be turned away", async || !again.is_running()).await;
+    until("the bot to be refused", async || !again.is_running()).await;
     assert!(again.complaint().contains("invalid_client"));
     let remains = alice.keys().await;
     assert_eq!(

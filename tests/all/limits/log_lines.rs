@@ -48,7 +48,7 @@ async fn failed_logins_are_logged_one_by_one_and_then_counted() {
             .all(|line| line["count"].is_null() && line["address"].is_string())
     );
     server.advance(Duration::from_hours(1));
-    until("the count to be told", async || {
+    until("the count to be logged", async || {
         lines(&alice, "login_failed").await.len() > 50
     })
     .await;
@@ -116,7 +116,7 @@ async fn refreshes_are_logged_one_by_one_and_then_counted() {
     assert!(told.iter().all(|line| line["count"].is_null()), "{told:?}");
     assert_eq!(told[10]["address"], "192.0.2.2");
     server.advance(Duration::from_hours(1));
-    until("the count to be told", async || {
+    until("the count to be logged", async || {
         lines(&alice, "grant_refreshed").await.len() > 11
     })
     .await;

@@ -105,7 +105,7 @@ async fn a_caller_who_hangs_up_frees_its_place() {
         connection.write_all(request.as_bytes()).await.unwrap();
         waiting.push(connection);
     }
-    until("the line to be full", async || {
+    until("the queue of logins to be full", async || {
         refused(server.device()).await
     })
     .await;
@@ -116,7 +116,7 @@ async fn a_caller_who_hangs_up_frees_its_place() {
             .iter()
             .all(|refused| !refused)
     };
-    until("room for many", all_fit).await;
+    until("many free places", all_fit).await;
     assert!(
         busy.iter().any(|login| !login.is_finished()),
         "a place became free only when the queue was worked off"

@@ -217,7 +217,7 @@ async fn grows_by(database: &Path, row: &Row, cookies: &[String]) -> u64 {
     let grown = server.peak_memory() - before;
     drop(readers);
     // The server releases the pending bytes, so the next request from that address is answered.
-    until("the next to be answered", async || {
+    until("an answer to the next request", async || {
         let mut next = Raw::from(OTHER_ADDRESS, server.address()).await;
         next.send(get(&device(1), "/api/v1/session")).await;
         next.answer().await.line == "HTTP/1.1 200 OK"

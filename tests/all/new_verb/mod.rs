@@ -1,5 +1,5 @@
-//! A new verb is a small change in two files. A patch beside this file adds one, with tests of its
-//! own: here it is counted, applied to a copy of the source, compiled and tested.
+//! A new verb is a small change in two files. A patch beside this file adds one, with its own tests.
+//! These tests count the lines of the patch, apply it to a copy of the source, and run its tests.
 
 use std::{
     ffi::OsStr,
@@ -22,7 +22,7 @@ make the changes of each .rej file by hand and delete that file, then run
     git diff -U1 -- docs src > tests/all/new_verb/ison.patch
     git checkout -- docs src";
 
-/// What the copy is made of: all that the library is compiled from, and the files that Cargo.toml
+/// The parts of the copy: everything that the library is compiled from, and the files that Cargo.toml
 /// names.
 const SOURCES: [&str; 7] = [
     "Cargo.lock",
@@ -69,7 +69,7 @@ fn a_new_verb_compiles_and_passes_its_tests() {
         "{PATCH} does not apply:\n{}\n{RENEW}",
         text(&applied)
     );
-    // With the same target folder as for this test, the dependencies are compiled already.
+    // The target folder of this test already has the compiled dependencies.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let tested = run(Command::new(env!("CARGO"))
         .args(["test", "--locked", "--offline", "--lib", "--target-dir"])
@@ -104,7 +104,7 @@ fn copy_of_the_source() -> PathBuf {
     for source in SOURCES {
         copy_all(&root().join(source), &copy.join(source));
     }
-    // Cargo wants to see every target of Cargo.toml.
+    // Cargo needs the files of every target in Cargo.toml.
     let bench = "tests/bench/main.rs";
     copy_all(&root().join(bench), &copy.join(bench));
     let named = |version: &str| format!("name = \"rejoin\"\nversion = \"{version}\"\n");
@@ -131,8 +131,8 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Git, for which the copy lies in no repository. Otherwise it would look for the files of the patch
-/// at the repository's top, and pass over those of the copy.
+/// Git, told that the copy is in no repository. Otherwise it would look for the files of the patch at
+/// the top of the repository, and skip those of the copy.
 fn git() -> Command {
     let mut git = Command::new("git");
     git.env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"));
@@ -148,7 +148,7 @@ fn run(command: &mut Command) -> Output {
     output.unwrap_or_else(|error| panic!("{}: {error}", OsStr::display(&program)))
 }
 
-/// All that a command has written.
+/// The whole output of a command.
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }

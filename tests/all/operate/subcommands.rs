@@ -189,5 +189,5 @@ async fn the_audit_log_has_its_own_retention() {
             .query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    until("old lines to go", async || count() == 2).await;
+    until("old lines to be deleted", async || count() == 2).await;
 }

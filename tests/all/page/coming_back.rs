@@ -189,7 +189,7 @@ async fn unsent_text_and_unseen_messages_are_not_lost() {
         eve.send("QUIT").await;
         page.says("#directs", "eve (left)").await;
         let alice = page.device(&server).await;
-        until("all before it to be acknowledged", async || {
+        until("the earlier events to be acknowledged", async || {
             alice.snapshot().await["acknowledged"] == unseen - 1
         })
         .await;
@@ -229,7 +229,7 @@ async fn a_returning_user_sees_where_the_new_messages_begin() {
         unread(page, "#channels", "").await;
 
         let alice = page.device(&server).await;
-        until("the mark to be told", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
+        until("the read marker to be set", async || alice.snapshot().await["channels"][0]["unread"]["count"] == 0).await;
 
         // The line also appears when the new messages exceed one page of the history, and when the
         // user comes from a direct conversation, which has no members.

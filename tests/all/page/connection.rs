@@ -127,7 +127,7 @@ async fn an_undelivered_message_survives_a_reload_and_is_sent_once() {
         page.says("#title", "bob (left)").await;
         page.says("#messages .refused", "are you there?").await;
         page.say("/msg bob who are you?").await;
-        until("the stranger to be asked", async || {
+        until("the message to the stranger", async || {
             !stranger.queue().await.is_empty()
         })
         .await;
@@ -211,7 +211,7 @@ async fn a_device_added_while_the_page_is_not_watched_is_shown_later() {
         page.says("#messages", "A device logged in").await;
         let acknowledged = async || alice.snapshot().await["acknowledged"].as_i64().unwrap();
         let seen = phone.snapshot().await["cursor"].as_i64().unwrap();
-        until("it to be acknowledged, once seen", async || acknowledged().await >= seen).await;
+        until("the acknowledgement of a seen notice", async || acknowledged().await >= seen).await;
 
         // A window without focus acknowledges nothing, so the notice counts as unread and appears
         // again after a reload.
@@ -227,7 +227,7 @@ async fn a_device_added_while_the_page_is_not_watched_is_shown_later() {
         state_is(page, "connected").await;
         page.say("unseen").await;
         page.shows_message("alice: unseen").await;
-        until("all before it to be acknowledged", async || acknowledged().await == told - 1).await;
+        until("the earlier events to be acknowledged", async || acknowledged().await == told - 1).await;
         page.reload().await;
         page.until(notice, vec![]).await;
         assert!(!page.text("#messages").await.contains("A device logged in"), "a notice that was seen does not appear again");

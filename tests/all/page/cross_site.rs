@@ -131,7 +131,7 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
                 vec![base.clone().into()],
             )
             .await;
-        until("the frame to come to something", async || {
+        until("the frame to load", async || {
             browser.frame_address().await != "about:blank"
         })
         .await;

@@ -94,7 +94,7 @@ async fn the_position_in_a_conversation_is_kept() {
         // All devices share the read marker. After a reload, older messages load when the user
         // scrolls up to them.
         let alice = page.device(&server).await;
-        until("the mark to be told", async || alice.snapshot().await["channels"][0]["read"] == last).await;
+        until("the read marker to be set", async || alice.snapshot().await["channels"][0]["read"] == last).await;
         alice.send(&format!("ACK {last}")).await;
         page.reload().await;
         page.shows_message("bob: line 131").await;
@@ -230,7 +230,10 @@ async fn gap(browsers: &Browsers, window: Window) {
     bob.send("PRIVMSG #rust :kept").await;
     server.advance(day * 3);
     server.restart().await;
-    until("old events to go", async || server.rows("event") == 1).await;
+    until("old events to be deleted", async || {
+        server.rows("event") == 1
+    })
+    .await;
 
     page.goto(&server.url("/#rust")).await;
     page.says("#messages .gap", "Some messages were removed")

@@ -34,7 +34,7 @@ async fn warned(device: &Device, times: usize) -> Vec<String> {
 async fn looked(server: &TestServer, witness: &Device, nick: &str) {
     server.create_session(nick).await;
     server.advance(Duration::from_mins(10));
-    until("a look at the clock", async || {
+    until("a run of the maintenance", async || {
         witness.try_send(&format!("WHOIS {nick}")).await.is_err()
     })
     .await;

@@ -8,7 +8,7 @@ use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, commands,
 
 /// Waits until unreadable events are deleted.
 async fn swept(server: &TestServer) {
-    until("what nobody can read to go", async || {
+    until("unreadable events to be deleted", async || {
         server.rows("sweep") == 0
     })
     .await;

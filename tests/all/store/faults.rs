@@ -199,7 +199,7 @@ async fn goes_wrong<E: FnOnce()>(fail: impl Fn(&Scene) -> E) {
     new.queue().await;
     end();
 
-    until("it to be well again", async || {
+    until("the server to recover", async || {
         health(&scene.process).await.is_ok()
     })
     .await;
@@ -311,7 +311,7 @@ async fn a_disk_that_cannot_be_read() {
     assert_refused(health(&scene.process).await);
     scene.disk.mend();
     assert_ne!(scene.seen().await, before);
-    until("it to be well again", async || {
+    until("the server to recover", async || {
         health(&scene.process).await.is_ok()
     })
     .await;

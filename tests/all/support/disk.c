@@ -1,7 +1,7 @@
 /*
- * A disk that fails. This library is preloaded into the program (LD_PRELOAD). Calls on the database's
- * files fail while the file named by FAULT contains the name of a fault. Each call that fails adds a
- * byte to the file FAULT.met.
+ * A disk that fails. This library is preloaded into the program (LD_PRELOAD). Calls on the
+ * database's files fail while the file named by FAULT contains the name of a fault. Each call that
+ * fails adds a byte to the file FAULT.met.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * This library is preloaded into the program (LD_PRELOAD). It kills the program with SIGKILL right before
- * the nth call that changes a file (KILL_AT). Only every sixteenth write counts, because there are many
- * writes and the moments between two of them hardly differ.
+ * This library is preloaded into the program (LD_PRELOAD). It kills the program with SIGKILL right
+ * before the nth call that changes a file (KILL_AT). Only every sixteenth write counts, because
+ * there are many writes and the moments between two of them hardly differ.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

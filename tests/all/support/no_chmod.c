@@ -1,7 +1,7 @@
 /*
- * This library is preloaded into the program (LD_PRELOAD). It refuses every change of a mode by a file's
- * name, because the name may belong to another file by then. It also clears the umask, so that every new
- * file has exactly the mode that the program requests.
+ * This library is preloaded into the program (LD_PRELOAD). It refuses every change of a mode by a
+ * file's name, because the name may belong to another file by then. It also clears the umask, so
+ * that every new file has exactly the mode that the program requests.
  */
 #include <errno.h>
 #include <sys/stat.h>

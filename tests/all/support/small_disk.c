@@ -1,7 +1,7 @@
 /*
- * This library is preloaded into the program (LD_PRELOAD). It makes the folder DISK_FOLDER a disk of
- * DISK_BYTES. A call that would make a file in it longer fails with ENOSPC if all files together would
- * exceed that size.
+ * This library is preloaded into the program (LD_PRELOAD). It makes the folder DISK_FOLDER a disk
+ * of DISK_BYTES. A call that would make a file in it longer fails with ENOSPC if all files together
+ * would exceed that size.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /*
- * This library is preloaded into the program (LD_PRELOAD). It puts another file (BY) in the place of one
- * (SWAPPED) right after the program has inspected or opened that one for the first time.
+ * This library is preloaded into the program (LD_PRELOAD). It puts another file (BY) in the place
+ * of one (SWAPPED) right after the program has inspected or opened that one for the first time.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

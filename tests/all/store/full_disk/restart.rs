@@ -71,7 +71,7 @@ async fn ended_sessions_free_space_for_others() {
     rejoin(&site.database(), &["session", "mallory", "--end"])
         .await
         .unwrap();
-    until("room for a message", async || {
+    until("space for a message", async || {
         alice.try_send("PRIVMSG #room :hello").await.is_ok()
     })
     .await;

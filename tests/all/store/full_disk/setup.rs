@@ -112,7 +112,7 @@ pub async fn health(process: &Process) -> Result<Value, Problem> {
 
 /// Waits until the server has noticed that there is space again.
 pub async fn well(process: &Process) {
-    until("it to be well again", async || {
+    until("the server to recover", async || {
         health(process).await.is_ok()
     })
     .await;
