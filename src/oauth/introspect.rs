@@ -8,23 +8,46 @@ use crate::{
     session::Core,
     store::{
         app, app_grant, session,
-        token::{self, Token},
+        token::{self, Token, TokenFacts},
     },
 };
 
 /// What an active token stands for (RFC 7662 §2.2).
 #[derive(Debug)]
 pub struct Introspection {
-    /// The token.
-    pub token: Token,
-    /// The name under which an access token's end is told. `None` for a refresh token.
-    pub jti: Option<String>,
+    /// What the token has, whichever its kind.
+    pub token: TokenFacts,
+    /// The token's kind.
+    pub kind: TokenKind,
     /// The name of the app that the token was issued to.
     pub client_id: String,
     /// The session that the token acts as, and its nick. `None` if the app acts for itself.
     pub user: Option<(SessionId, Nick)>,
     /// The channels that the grant is confined to. `None`: no restriction.
     pub res: Option<Vec<ChannelName>>,
+}
+
+/// The kind of an active token, and what only such a token tells.
+#[derive(Debug)]
+pub enum TokenKind {
+    /// An access token.
+    Access {
+        /// The name under which the token's end is told: see [`token::jti`].
+        jti: String,
+    },
+    /// A refresh token.
+    Refresh,
+}
+
+impl TokenKind {
+    fn of(token: &Token, presented: SecretHash) -> Self {
+        match token {
+            Token::Access(_) => Self::Access {
+                jti: token::jti(presented),
+            },
+            Token::Refresh(_) => Self::Refresh,
+        }
+    }
 }
 
 /// Introspects a token for an app that can keep a secret: a token of its own, or, for a resource
@@ -48,24 +71,24 @@ pub async fn introspect(
         let Some(token) = token::find(tx, presented)?.filter(|token| token.is_active(due)) else {
             return Ok(None);
         };
-        let Some(grant) = app_grant::get(tx, token.grant)? else {
+        let Some(grant) = app_grant::get(tx, token.facts().grant)? else {
             return Ok(None);
         };
         // A resource server is never presented a refresh token.
-        if grant.app != asking.id && !(asking.is_resource_server() && token.is_access) {
+        let presentable = matches!(token, Token::Access(_)) && asking.is_resource_server();
+        if grant.app != asking.id && !presentable {
             return Ok(None);
         }
         let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
         let user = session.map(|session| (session.id, session.nick));
         let client_id = app::get(tx, grant.app)?.client_id;
         let unsettled = token::is_unsettled(tx, presented)?;
-        let jti = token.is_access.then(|| token::jti(presented));
         Ok(Some((
             grant.client,
             unsettled,
             Introspection {
-                token,
-                jti,
+                token: *token.facts(),
+                kind: TokenKind::of(&token, presented),
                 client_id,
                 user,
                 res: grant.res,

@@ -117,9 +117,8 @@ pub async fn may_succeed(
             Shown::Nothing => Ok(false),
             Shown::Secret(shown) => {
                 if let Some(token) = token::find(tx, shown)? {
-                    return Ok(
-                        app_grant::get(tx, token.grant)?.is_some_and(|grant| grant.app == app.id)
-                    );
+                    return Ok(app_grant::get(tx, token.facts().grant)?
+                        .is_some_and(|grant| grant.app == app.id));
                 }
                 let code = authorization_code::find(tx, shown)?.map(|code| code.app);
                 let device = device_code::find(tx, shown)?.map(|code| code.app);

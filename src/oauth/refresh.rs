@@ -21,7 +21,7 @@ use crate::{
         app::App,
         app_grant::{self, Grant},
         audit,
-        token::{self, Exchanged, Token},
+        token::{self, Exchanged, RefreshToken, Token},
     },
 };
 
@@ -41,9 +41,9 @@ pub async fn issue(
     let hash = SecretHash::of(&presented);
     tokens::issue(core, request, move |tx, app, mint| {
         let token = token::find(tx, hash)?
-            .filter(|token| !token.is_access)
+            .and_then(Token::refresh)
             .ok_or_else(invalid_grant)?;
-        let grant = app_grant::get(tx, token.grant)?
+        let grant = app_grant::get(tx, token.facts.grant)?
             .filter(|grant| grant.app == app.id)
             .ok_or_else(invalid_grant)?;
         // The app has this token, so its parent is settled. An error would roll this note back.
@@ -79,7 +79,7 @@ struct Exchange<'a> {
     presented: &'a str,
     hash: SecretHash,
     grant: &'a Grant,
-    token: &'a Token,
+    token: &'a RefreshToken,
 }
 
 impl Exchange<'_> {
@@ -87,8 +87,9 @@ impl Exchange<'_> {
         if let Some(Exchanged { settled: true, .. }) = self.token.exchanged {
             return self.end_both_holders().and_then(|()| Err(invalid_grant()));
         }
-        let scope = scope.unwrap_or(self.token.scope);
-        if !self.token.scope.covers(scope) {
+        let whole = self.token.facts.scope;
+        let scope = scope.unwrap_or(whole);
+        if !whole.covers(scope) {
             return Err(Error::new(
                 Code::InvalidScope,
                 "the scope exceeds that of the refresh token",
@@ -142,7 +143,7 @@ impl Exchange<'_> {
             )?;
         }
         let mint = mint.deriving(&pair, self.hash);
-        let minted = mint.pair(tx, grant, scope, token.scope, token.limit_at)?;
+        let minted = mint.pair(tx, grant, scope, token.facts.scope, token.limit_at)?;
         token
             .code
             .map_or(Ok(()), |code| mint.descend_from(tx, code))?;
@@ -162,12 +163,13 @@ impl Exchange<'_> {
         } = self;
         let (access, refresh) = pair.hashes();
         let next = token::find(tx, refresh)?
+            .and_then(Token::refresh)
             .filter(|next| next.is_active(mint.at.due))
             .ok_or_else(invalid_grant)?;
         let known = token::find(tx, access)?;
-        let scope = known.as_ref().map_or(scope, |access| access.scope);
+        let scope = known.as_ref().map_or(scope, |access| access.facts().scope);
         let expires_at = match known.filter(|access| access.is_active(mint.at.due)) {
-            Some(access) => access.expires_at,
+            Some(access) => access.facts().expires_at,
             None => {
                 let mint = mint.deriving(&pair, self.hash);
                 let minted = mint.access(tx, grant.id, scope, Some(next.limit_at))?;

@@ -18,7 +18,7 @@ pub async fn revoke(
 ) -> Result<Option<GrantId>> {
     let of_app = move |tx: &Read| {
         let grant = token::find(tx, presented)?
-            .map(|token| app_grant::get(tx, token.grant))
+            .map(|token| app_grant::get(tx, token.facts().grant))
             .transpose()?
             .flatten();
         match grant {

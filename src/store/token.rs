@@ -170,20 +170,34 @@ pub fn is_unsettled(tx: &Read, secret: SecretHash) -> Result<bool> {
 
 /// A token of either kind, expired and superseded ones included. Its grant is live.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub enum Token {
+    /// An access token.
+    Access(TokenFacts),
+    /// A refresh token.
+    Refresh(RefreshToken),
+}
+
+/// What a token of either kind has.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts {
     /// The grant that issued it.
     pub grant: GrantId,
     /// What it allows.
     pub scope: Scopes,
-    /// Whether it is an access token. Otherwise it is a refresh token.
-    pub is_access: bool,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,
-    /// Its latest end, which no rotation moves.
+}
+
+/// A refresh token, and what only such a token has.
+#[derive(Clone, Debug)]
+pub struct RefreshToken {
+    /// What it has in common with an access token.
+    pub facts: TokenFacts,
+    /// The latest end of the token and of those that descend from it. No rotation moves it.
     pub limit_at: Timestamp,
-    /// For a refresh token: its exchange, if it was exchanged.
+    /// Its exchange. `None`: it was not exchanged.
     pub exchanged: Option<Exchanged>,
     /// The authorization code that it descends from, if it descends from one.
     pub code: Option<SecretHash>,
@@ -200,25 +214,62 @@ pub struct Exchanged {
 }
 
 impl Token {
+    /// What it has, whichever its kind.
+    pub fn facts(&self) -> &TokenFacts {
+        match self {
+            Self::Access(facts) => facts,
+            Self::Refresh(token) => &token.facts,
+        }
+    }
+
+    /// The refresh token. `None`: it is an access token.
+    pub fn refresh(self) -> Option<RefreshToken> {
+        match self {
+            Self::Access(_) => None,
+            Self::Refresh(token) => Some(token),
+        }
+    }
+
     /// Whether it works: it has not expired and was not exchanged.
     pub fn is_active(&self, due: Timestamp) -> bool {
-        self.exchanged.is_none() && due < self.expires_at
+        match self {
+            Self::Access(facts) => due < facts.expires_at,
+            Self::Refresh(token) => token.is_active(due),
+        }
     }
 
     fn read(row: &Row) -> Result<Self> {
+        let facts = TokenFacts {
+            grant: row.get("grant_id")?,
+            scope: row.get("scope")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+        };
+        if row.text("kind")? == "access" {
+            return Ok(Self::Access(facts));
+        }
+        Ok(Self::Refresh(RefreshToken {
+            facts,
+            limit_at: row.get("limit_at")?,
+            exchanged: Exchanged::read(row)?,
+            code: row.get("code_hash")?,
+        }))
+    }
+}
+
+impl RefreshToken {
+    /// Whether it works: it has not expired and was not exchanged.
+    pub fn is_active(&self, due: Timestamp) -> bool {
+        self.exchanged.is_none() && due < self.facts.expires_at
+    }
+}
+
+impl Exchanged {
+    fn read(row: &Row) -> Result<Option<Self>> {
         let by = row.get("derived_by")?;
         let settled = row.get::<Option<i64>>("settled_at")?.is_some();
         let superseded = row.get::<Option<i64>>("superseded_at")?.is_some();
-        Ok(Self {
-            grant: row.get("grant_id")?,
-            scope: row.get("scope")?,
-            is_access: row.text("kind")? == "access",
-            created_at: row.get("created_at")?,
-            expires_at: row.get("expires_at")?,
-            limit_at: row.get("limit_at")?,
-            exchanged: superseded.then_some(Exchanged { by, settled }),
-            code: row.get("code_hash")?,
-        })
+        Ok(superseded.then_some(Self { by, settled }))
     }
 }
 

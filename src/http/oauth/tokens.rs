@@ -27,7 +27,9 @@ use crate::{
     },
     model::{ChannelName, Scopes},
     oauth::{
-        self, Shown, client_credentials, device, introspect, pkce,
+        self, Shown, client_credentials, device,
+        introspect::{self, TokenKind},
+        pkce,
         redeem::{self, Redemption},
         refresh, revoke,
         tokens::{Issued, TokenRequest},
@@ -306,6 +308,10 @@ async fn look_into(
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
     let (session, nick) = found.user.unzip();
+    let (token_type, jti) = match found.kind {
+        TokenKind::Access { jti } => (BEARER, Some(jti)),
+        TokenKind::Refresh => (NO_ACCESS_TOKEN, None),
+    };
     Ok(Json(IntrospectionView::Active(Box::new(ActiveView {
         active: true,
         scope: found.token.scope.to_string(),
@@ -313,16 +319,12 @@ async fn look_into(
         username: nick.map(|nick| nick.to_string()),
         sub: session.map(|session| session.to_string()),
         res: found.res,
-        token_type: if found.token.is_access {
-            BEARER
-        } else {
-            NO_ACCESS_TOKEN
-        },
+        token_type,
         exp: found.token.expires_at.seconds(),
         iat: found.token.created_at.seconds(),
         iss: server.own_origins.issuer(),
         grant_id: found.token.grant.0,
-        jti: found.jti,
+        jti,
     })))
     .into_response())
 }
