@@ -147,13 +147,13 @@ pub fn grants(grants: &[Standing]) -> Table {
         grants,
         &[
             ("grant", |it| json!(it.grant.id)),
-            ("session", |it| json!(it.grant.session)),
+            ("session", |it| json!(it.grant.session())),
             ("nick", |it| json!(it.nick)),
             ("client_id", |it| json!(it.app.client_id)),
-            ("client", |it| json!(it.grant.client)),
+            ("client", |it| json!(it.grant.client())),
             ("created_at", |it| json!(it.grant.created_at)),
             ("scope", |it| json!(it.grant.scope.to_string())),
-            ("res", |it| json!(it.grant.res)),
+            ("res", |it| json!(it.grant.res())),
             ("name", |it| json!(it.app.name)),
         ],
     )

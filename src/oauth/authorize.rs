@@ -17,7 +17,7 @@ use crate::{
     store::{
         Priority, Read,
         app::{self, App},
-        app_grant::{self, Grant},
+        app_grant::{self, Grant, Terms},
         audit,
         authorization_code::{self, AuthorizationCode, CodeState},
     },
@@ -195,10 +195,11 @@ pub async fn silently(
     core.write_as(caller, Priority::Ordinary, move |tx| {
         let app = require_live_app(tx, &request)?;
         let given = app_grant::given(tx, caller.session, app.id)?;
+        let lasts = |terms: &Terms| terms.limit_at.is_some_and(|limit| due < limit);
         let covering = |grant: &Grant| {
             request.asking.is_assured(&app)
                 && grant.scope.covers(request.scope)
-                && grant.limit_at.is_some_and(|limit| due < limit)
+                && grant.terms().is_some_and(lasts)
         };
         let Some(grant) = given.into_iter().rfind(covering) else {
             return Err(Error::new(
@@ -206,7 +207,8 @@ pub async fn silently(
                 "the session has not granted the app everything that it asks for",
             ));
         };
-        let code = request.code(caller, grant.res, Some(grant.id), due);
+        let res = grant.res().map(<[_]>::to_vec);
+        let code = request.code(caller, res, Some(grant.id), due);
         authorization_code::insert(tx, hash, &code)
     })
     .await?;
@@ -228,8 +230,8 @@ pub(super) fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result
     if app.is_public() {
         return Ok(None);
     }
-    let folded = |res: &Option<Vec<ChannelName>>| {
-        res.as_ref().map(|names| {
+    let folded = |res: Option<&[ChannelName]>| {
+        res.map(|names| {
             names
                 .iter()
                 .map(ChannelName::folded)
@@ -237,7 +239,7 @@ pub(super) fn standing(tx: &Read, app: &App, code: &AuthorizationCode) -> Result
         })
     };
     let given = app_grant::given(tx, code.session, app.id)?;
-    Ok(given
-        .into_iter()
-        .find(|grant| grant.scope == code.scope && folded(&grant.res) == folded(&code.res)))
+    Ok(given.into_iter().find(|grant| {
+        grant.scope == code.scope && folded(grant.res()) == folded(code.res.as_deref())
+    }))
 }

@@ -19,7 +19,7 @@ use crate::{
     store::{
         Priority, Read, Write,
         app::{self, App},
-        app_grant::NewGrant,
+        app_grant::Terms,
         audit,
         device_code::{self, Decision, DeviceCode, NewDeviceCode},
     },
@@ -296,13 +296,12 @@ fn redeem(tx: &Write, app: &App, mint: &Mint, presented: SecretHash) -> Result<m
         Some(Decision::Approved { session, res, .. }) => {
             device_code::remove(tx, presented)?;
             let limit_at = mint.at.due.plus(GRANT_LIFE);
-            let new = NewGrant {
-                session: Some(session),
-                scope: code.scope,
+            let terms = Terms {
+                session,
                 res,
                 limit_at: Some(limit_at),
             };
-            let grant = mint.begin(tx, app, session, &new)?;
+            let grant = mint.begin(tx, app, code.scope, terms)?;
             mint.pair(tx, &grant, code.scope, code.scope, limit_at)
                 .map(Ok)
         }

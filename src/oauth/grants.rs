@@ -96,7 +96,7 @@ pub fn no_such_grant() -> Error {
 pub async fn revoke(core: &Core, live: &LiveClient, id: GrantId, now: Timestamp) -> Result<()> {
     let caller = live.caller;
     core.write_as(caller, Priority::Essential, move |tx| {
-        if app_grant::get(tx, id)?.is_none_or(|grant| grant.session != Some(caller.session)) {
+        if app_grant::get(tx, id)?.is_none_or(|grant| grant.session() != Some(caller.session)) {
             return Err(no_such_grant());
         }
         lifecycle::end_grant(tx, id, EndReason::Revoked, now)
@@ -139,7 +139,7 @@ pub async fn standing(
             )?;
             let with_nick = |(grant, app): (Grant, App)| {
                 let nick = grant
-                    .session
+                    .session()
                     .map(|id| session::get(tx, id))
                     .transpose()?
                     .map(|session| session.nick);
@@ -162,7 +162,7 @@ pub async fn remove(core: &Core, id: GrantId, now: Timestamp) -> Result<()> {
                 tx,
                 Action::ByOperator,
                 &Subject {
-                    session: grant.session,
+                    session: grant.session(),
                     ..subject
                 },
                 now,

@@ -79,19 +79,19 @@ pub async fn introspect(
         if grant.app != asking.id && !presentable {
             return Ok(None);
         }
-        let session = grant.session.map(|id| session::get(tx, id)).transpose()?;
+        let session = grant.session().map(|id| session::get(tx, id)).transpose()?;
         let user = session.map(|session| (session.id, session.nick));
         let client_id = app::get(tx, grant.app)?.client_id;
         let unsettled = token::is_unsettled(tx, presented)?;
         Ok(Some((
-            grant.client,
+            grant.client(),
             unsettled,
             Introspection {
                 token: *token.facts(),
                 kind: TokenKind::of(&token, presented),
                 client_id,
                 user,
-                res: grant.res,
+                res: grant.res().map(<[_]>::to_vec),
             },
         )))
     });

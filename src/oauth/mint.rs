@@ -5,16 +5,13 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     audit::{Action, Subject},
     error::{Code, Error, Result},
-    model::{
-        Arrival, Authority, ClientId, GrantId, Granted, Moment, Network, Scopes, SessionId,
-        Timestamp,
-    },
+    model::{Arrival, Authority, ClientId, GrantId, Granted, Moment, Network, Scopes, Timestamp},
     secret::{Secret, SecretHash, keys::Pair},
     session::{Core, admit_granted, announce_app, refusal_log::Refreshed, tell_of_theft},
     store::{
         Write,
         app::App,
-        app_grant::{self, Grant, NewGrant},
+        app_grant::{self, Grant, NewGrant, Terms},
         audit,
         client::NewClient,
         client_lifetime,
@@ -107,8 +104,8 @@ impl Mint {
     /// The audit subject of a token request for this grant.
     pub fn subject(&self, app: &App, grant: &Grant) -> Subject {
         Subject {
-            session: grant.session,
-            client: grant.client,
+            session: grant.session(),
+            client: grant.client(),
             address: Some(self.address),
             ..app.subject()
         }
@@ -116,17 +113,11 @@ impl Mint {
 
     /// The refresh of a grant's tokens, as the audit log records it.
     pub fn refreshed(&self, app: &App, grant: &Grant) -> Refreshed {
-        let &Grant {
-            id,
-            session,
-            client,
-            ..
-        } = grant;
         Refreshed {
-            grant: id,
+            grant: grant.id,
             network: Network::of(self.address),
-            session,
-            client,
+            session: grant.session(),
+            client: grant.client(),
             app: app.client_id.clone(),
         }
     }
@@ -139,7 +130,7 @@ impl Mint {
             &self.subject(app, grant),
             self.at.now,
         )?;
-        grant.session.map_or(Ok(()), |session| {
+        grant.session().map_or(Ok(()), |session| {
             tell_of_theft(tx, session, &app.name, self.address, self.at.now)
         })
     }
@@ -196,7 +187,7 @@ impl Mint {
         token::issue_refresh(tx, &new, limit_at, self.at.now)?;
         app_grant::prolong(tx, grant.id, expires_at)?;
         Ok(Minted {
-            client: grant.client,
+            client: grant.client(),
             secrets: Secrets::Pair,
             ..self.access(tx, grant.id, scope, Some(limit_at))?
         })
@@ -211,20 +202,18 @@ impl Mint {
     /// Creates the grant that a session gave an app. The grant gets a client of the session unless
     /// its scope only tells who the session is. Fails with `invalid_grant` if the session has no
     /// room for the client.
-    pub fn begin(
-        &self,
-        tx: &Write,
-        app: &App,
-        session: SessionId,
-        new: &NewGrant,
-    ) -> Result<Grant> {
-        let id = self.make(tx, app, new)?;
-        if new.scope.need_client() {
-            let client = self.client_of(app, id, new);
+    pub fn begin(&self, tx: &Write, app: &App, scope: Scopes, terms: Terms) -> Result<Grant> {
+        let (session, limit_at) = (terms.session, terms.limit_at);
+        let new = NewGrant {
+            scope,
+            terms: Some(terms),
+        };
+        let id = self.make(tx, app, &new)?;
+        if scope.need_client() {
+            let client = self.client_of(app, id, &new);
             // The expiry that is shown for the client is no later than its grant's.
-            let expires_at = new
-                .limit_at
-                .map_or(client.expires_at, |limit| limit.min(client.expires_at));
+            let expires_at =
+                limit_at.map_or(client.expires_at, |limit| limit.min(client.expires_at));
             let client = NewClient {
                 expires_at,
                 ..client
@@ -248,7 +237,7 @@ impl Mint {
     pub fn make(&self, tx: &Write, app: &App, new: &NewGrant) -> Result<GrantId> {
         let id = app_grant::insert(tx, app.id, new, self.at.now)?;
         let subject = Subject {
-            session: new.session,
+            session: new.session(),
             ..app.subject()
         };
         audit::record(tx, Action::GrantIssued, &subject, self.at.now)?;
@@ -261,7 +250,7 @@ impl Mint {
         let until = limit_at.map_or(self.client_expires_at, |limit| {
             limit.min(self.client_expires_at)
         });
-        grant.client.map_or(Ok(()), |client| {
+        grant.client().map_or(Ok(()), |client| {
             client_lifetime::prolong(tx, client, until, self.at.now)
         })
     }
@@ -276,7 +265,7 @@ impl Mint {
             authority: Authority::Grant(Granted {
                 id: grant,
                 scope: of.scope,
-                confined: of.res.is_some(),
+                confined: of.is_confined(),
                 is_key: app.is_key(),
             }),
         }

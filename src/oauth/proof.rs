@@ -48,7 +48,7 @@ impl Proof {
                 .ok_or_else(invalid_client)?,
             Self::Token(grant) => {
                 let grant = app_grant::get(tx, *grant)?.ok_or_else(invalid_token)?;
-                if grant.session.is_some() {
+                if grant.session().is_some() {
                     return Ok(Holder::User);
                 }
                 app::get(tx, grant.app)?

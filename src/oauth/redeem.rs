@@ -15,7 +15,7 @@ use crate::{
     store::{
         Write,
         app::App,
-        app_grant::{self, Grant, NewGrant},
+        app_grant::{self, Grant, Terms},
         audit,
         authorization_code::{self, CodeState},
         token,
@@ -55,8 +55,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         .filter(|code| code.app == app.id)
         .ok_or_else(invalid_grant)?;
     let subject = |grant: &Grant| Subject {
-        session: grant.session,
-        client: grant.client,
+        session: grant.session(),
+        client: grant.client(),
         ..app.subject()
     };
     // Check first, and revoke only then. A stranger who has only seen a used code must not be able
@@ -81,7 +81,8 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
         // The session was not asked again, so the grant keeps its old limit.
         Some(joined) => {
             let grant = app_grant::get(tx, joined)?.ok_or_else(invalid_grant)?;
-            let limit_at = grant.limit_at.ok_or_else(invalid_grant)?;
+            let limit_at = grant.terms().and_then(|terms| terms.limit_at);
+            let limit_at = limit_at.ok_or_else(invalid_grant)?;
             (grant, limit_at, true)
         }
         None => match standing(tx, app, &code)? {
@@ -91,13 +92,12 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
                 (grant, again, true)
             }
             None => {
-                let new = NewGrant {
-                    session: Some(code.session),
-                    scope: code.scope,
+                let terms = Terms {
+                    session: code.session,
                     res: code.res.clone(),
                     limit_at: Some(again),
                 };
-                (mint.begin(tx, app, code.session, &new)?, again, false)
+                (mint.begin(tx, app, code.scope, terms)?, again, false)
             }
         },
     };

@@ -182,7 +182,7 @@ impl Exchange<'_> {
         Ok(Minted {
             scope,
             expires_at,
-            client: grant.client,
+            client: grant.client(),
             secrets: Secrets::Derived {
                 pair,
                 refreshed: None,

@@ -19,9 +19,11 @@ use crate::{
     model::{AppId, ChannelId, ClientId, EndReason, EventId, GrantId, SessionId, Timestamp},
     secret::SecretHash,
     store::{
-        Effect, Write, app, app_grant, audit, authorization_code, ban, channel, channel_history,
-        client, conversation, device_code, invite, label, log, membership, read_marker, revocation,
-        session, session_mask, silence, sweep, target, token,
+        Effect, Write, app,
+        app_grant::{self, Acting},
+        audit, authorization_code, ban, channel, channel_history, client, conversation,
+        device_code, invite, label, log, membership, read_marker, revocation, session,
+        session_mask, silence, sweep, target, token,
     },
 };
 
@@ -152,11 +154,12 @@ pub fn end_grant(tx: &Write, id: GrantId, reason: EndReason, now: Timestamp) -> 
     let Some(grant) = app_grant::get(tx, id)? else {
         return Ok(());
     };
-    match (grant.session, grant.client) {
+    match grant.acting {
         // The client's end includes its grant's.
-        (Some(session), Some(client)) => {
-            end_client(tx, session, client, reason, None, now).map(drop)
-        }
+        Acting::AsSession {
+            terms,
+            client: Some(client),
+        } => end_client(tx, terms.session, client, reason, None, now).map(drop),
         _ => close_grant(tx, id, reason, now),
     }
 }

@@ -24,7 +24,7 @@ impl Remains {
         let grants = app_grant::live_of(tx, session)?;
         let apps = grants
             .iter()
-            .filter(|(grant, _)| grant.client.is_none())
+            .filter(|(grant, _)| grant.client().is_none())
             .count();
         Ok(Self {
             keys: app::live_keys_of(tx, session)?.len(),

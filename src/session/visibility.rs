@@ -19,7 +19,7 @@ use crate::{
     model::{Authority, Caller, ChannelId, ChannelName, EventId, Nick, Page, SessionId},
     store::{
         Read,
-        app_grant::{self, Grant},
+        app_grant::{self, Grant, Terms},
         channel::{self, Channel},
         conversation::{self, Conversation},
         joined::{self, Joined, Selection},
@@ -66,8 +66,12 @@ impl<'a> Visibility<'a> {
 
     /// Sees what this grant may see.
     pub fn for_grant(tx: &'a Read<'a>, grant: &Grant) -> Self {
-        match (grant.session, &grant.res) {
-            (Some(session), Some(res)) => Self::restricted_to(tx, session, res),
+        match grant.terms() {
+            Some(Terms {
+                session,
+                res: Some(res),
+                ..
+            }) => Self::restricted_to(tx, *session, res),
             _ => Self::unrestricted(tx),
         }
     }

@@ -17,19 +17,39 @@ use crate::{
 pub struct Grant {
     /// Its id.
     pub id: GrantId,
-    /// The session as which it acts. `None`: it is the app's own grant.
-    pub session: Option<SessionId>,
     /// The app that may use it.
     pub app: AppId,
-    /// Its client. `None`: the grant has no queue.
-    pub client: Option<ClientId>,
+    /// As whom the app acts.
+    pub acting: Acting,
     /// What it allows.
     pub scope: Scopes,
-    /// The channels that it is confined to. `None`: all of the session's.
-    pub res: Option<Vec<ChannelName>>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// For a grant that a session gave: its end, unless the session consents again.
+}
+
+/// As whom an app acts through a grant.
+#[derive(Clone, Debug)]
+pub enum Acting {
+    /// The app acts for itself. It has no queue.
+    ForItself,
+    /// The app acts as a session.
+    AsSession {
+        /// The terms on which it does.
+        terms: Terms,
+        /// Its client. `None`: the grant has no queue.
+        client: Option<ClientId>,
+    },
+}
+
+/// The terms on which an app acts as a session.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The session.
+    pub session: SessionId,
+    /// The channels that the app is confined to. `None`: all of the session's.
+    pub res: Option<Vec<ChannelName>>,
+    /// For a grant that the session consented to: its end, unless the session consents again.
+    /// `None`: the app is an API key, and the grant ends with it.
     pub limit_at: Option<Timestamp>,
 }
 
@@ -39,16 +59,56 @@ const GRANT: &str =
      FROM app_grant";
 
 impl Grant {
+    /// The terms on which the app acts as a session. `None`: it acts for itself.
+    pub fn terms(&self) -> Option<&Terms> {
+        match &self.acting {
+            Acting::ForItself => None,
+            Acting::AsSession { terms, .. } => Some(terms),
+        }
+    }
+
+    /// The session as which the app acts. `None`: it acts for itself.
+    pub fn session(&self) -> Option<SessionId> {
+        self.terms().map(|terms| terms.session)
+    }
+
+    /// The client by which the app acts. `None`: the grant has no queue.
+    pub fn client(&self) -> Option<ClientId> {
+        match self.acting {
+            Acting::ForItself => None,
+            Acting::AsSession { client, .. } => client,
+        }
+    }
+
+    /// The channels of the session that the grant is confined to. `None`: it is not confined.
+    pub fn res(&self) -> Option<&[ChannelName]> {
+        self.terms().and_then(|terms| terms.res.as_deref())
+    }
+
     fn read(row: &Row) -> Result<Self> {
         Ok(Self {
             id: row.get("id")?,
-            session: row.get("session_id")?,
             app: row.get("app_id")?,
-            client: row.get("client")?,
+            acting: Acting::read(row)?,
             scope: row.get("scope")?,
-            res: row::res(row)?,
             created_at: row.get("created_at")?,
+        })
+    }
+}
+
+impl Acting {
+    fn read(row: &Row) -> Result<Self> {
+        let Some(session) = row.get("session_id")? else {
+            return Ok(Self::ForItself);
+        };
+        let terms = Terms {
+            session,
+            res: row::res(row)?,
             limit_at: row.get("limit_at")?,
+        };
+        Ok(Self::AsSession {
+            terms,
+            client: row.get("client")?,
         })
     }
 }
@@ -56,39 +116,48 @@ impl Grant {
 /// A grant that is about to be created.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
-    /// The session as which it will act. `None`: it is the app's own grant.
-    pub session: Option<SessionId>,
     /// What it will allow.
     pub scope: Scopes,
-    /// The channels that it will be confined to. `None`: all of the session's.
-    pub res: Option<Vec<ChannelName>>,
-    /// For a grant that a session gives: its end, unless the session consents again.
-    pub limit_at: Option<Timestamp>,
+    /// The terms on which the app will act as a session. `None`: it will act for itself.
+    pub terms: Option<Terms>,
 }
 
 impl NewGrant {
     /// Everything that an app may do, as the session that owns it or for itself.
     pub fn own_of(app: &App) -> Self {
-        Self {
-            session: app.owner(),
-            scope: app.scope,
-            res: app.res().map(<[_]>::to_vec),
+        let terms = app.key().map(|key| Terms {
+            session: key.session,
+            res: key.res.clone(),
             limit_at: None,
+        });
+        Self {
+            scope: app.scope,
+            terms,
         }
+    }
+
+    /// The session as which the app will act. `None`: it will act for itself.
+    pub fn session(&self) -> Option<SessionId> {
+        self.terms.as_ref().map(|terms| terms.session)
+    }
+
+    /// Whether it will be confined to some of the session's channels.
+    pub fn is_confined(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.res.is_some())
     }
 }
 
 /// Creates a grant. Its client, if it has one, is added in the same transaction.
 pub fn insert(tx: &Write, app: AppId, new: &NewGrant, now: Timestamp) -> Result<GrantId> {
-    let (scope, res) = (
-        new.scope.to_string(),
-        new.res.as_ref().map(row::to_json).transpose()?,
-    );
+    let terms = new.terms.as_ref();
+    let res = terms.and_then(|terms| terms.res.as_ref());
+    let (scope, res) = (new.scope.to_string(), res.map(row::to_json).transpose()?);
+    let limit_at = terms.and_then(|terms| terms.limit_at);
     tx.add_row(scope.len() + length(res.as_ref()), 5);
     tx.one(
         "INSERT INTO app_grant (session_id, app_id, scope, res, created_at, limit_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
-        params![new.session, app, scope, res, now, new.limit_at],
+        params![new.session(), app, scope, res, now, limit_at],
         |row| row.get(0),
     )
 }

@@ -78,8 +78,8 @@ impl From<(Grant, App)> for GrantView {
             app: app.name,
             client_id: app.client_id,
             scope: grant.scope.to_string(),
-            res: grant.res,
-            client: grant.client,
+            res: grant.res().map(<[_]>::to_vec),
+            client: grant.client(),
             created_at: Some(grant.created_at),
             expires_at: None,
         }
