@@ -1,5 +1,6 @@
-//! A new verb is a small change in two files. A patch beside this file adds one, with its own tests.
-//! These tests count the lines of the patch, apply it to a copy of the source, and run its tests.
+//! A new verb is a small change in two files. A patch beside this file adds one, with its own
+//! tests. These tests count the lines of the patch, apply it to a copy of the source, and run its
+//! tests.
 
 use std::{
     ffi::OsStr,
@@ -22,8 +23,8 @@ make the changes of each .rej file by hand and delete that file, then run
     git diff -U1 -- docs src > tests/all/new_verb/ison.patch
     git checkout -- docs src";
 
-/// The parts of the copy: everything that the library is compiled from, and the files that Cargo.toml
-/// names.
+/// The parts of the copy: everything that the library is compiled from, and the files that
+/// Cargo.toml names.
 const SOURCES: [&str; 7] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -94,8 +95,8 @@ fn a_new_verb_compiles_and_passes_its_tests() {
 /// A fresh copy of the source. It always has the same path, so that a second run compiles only what
 /// has changed since the first.
 ///
-/// The copy has a version of its own. Packages of the same name and version share their files in the
-/// target folder, so the source's own tests would otherwise be those with the verb.
+/// The copy has a version of its own. Packages of the same name and version share their files in
+/// the target folder, so the source's own tests would otherwise be those with the verb.
 fn copy_of_the_source() -> PathBuf {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new_verb");
     if copy.exists() {
@@ -131,8 +132,8 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Git, told that the copy is in no repository. Otherwise it would look for the files of the patch at
-/// the top of the repository, and skip those of the copy.
+/// Git, told that the copy is in no repository. Otherwise it would look for the files of the patch
+/// at the top of the repository, and skip those of the copy.
 fn git() -> Command {
     let mut git = Command::new("git");
     git.env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"));
