@@ -47,7 +47,7 @@ async fn people(server: &TestServer) -> [Device; 4] {
 }
 
 #[tokio::test]
-async fn those_written_to_hear_of_it_and_those_who_only_wrote_do_not() {
+async fn sessions_written_to_receive_it_and_sessions_that_only_wrote_do_not() {
     let mut server = TestServer::start().await;
     let [alice, bob, carol, dave] = people(&server).await;
     let mut readers = Vec::new();

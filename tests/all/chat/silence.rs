@@ -208,7 +208,7 @@ async fn silenced_events_are_never_received_in_any_way() {
     assert_eq!(
         received(&alice.queue().await),
         ["fine", "three", "#club"],
-        "now it is told of the invitation"
+        "now the invitation is delivered"
     );
     let directs = alice.snapshot().await["directs"].clone();
     let direct = directs

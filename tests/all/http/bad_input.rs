@@ -309,7 +309,7 @@ async fn nicks_are_checked_when_a_session_is_created_or_renamed() {
     assert_eq!(
         alice.send("WHO *").await.replies().len(),
         3,
-        "two people and the end of the list"
+        "two members and the end of the list"
     );
 }
 
