@@ -107,8 +107,8 @@ struct Refusal {
 }
 
 impl App {
-    /// Posts a form in this app's name. The outer error comes from the network, or from something on
-    /// the way; the inner one is the server's refusal.
+    /// Posts a form in this app's name. The outer error comes from the network, or from something
+    /// on the way; the inner one is the server's refusal.
     async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,

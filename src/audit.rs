@@ -177,7 +177,7 @@ impl Action {
     }
 }
 
-/// What a line is about, as far as it is known.
+/// The subject of a line, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
     /// The session.

@@ -1,11 +1,11 @@
 //! Password hashing: Argon2id as PHC strings, computed away from the async threads.
 //!
-//! A few dedicated threads hash, each with one block of memory that it reuses. Work waits for them
+//! A few dedicated threads hash, each with one block of memory that it reuses. Tasks wait for them
 //! in a bounded line. A storm of logins therefore costs time, but no memory and no thread of the
 //! chat.
 //!
-//! The line is fair by network, and within a network by session. However many passwords one of them
-//! sends, those of others are hashed in between, and only the one that makes the line long is
+//! The line is fair by network, and within a network by session. One network or session cannot
+//! delay the others by sending many passwords. When the line is full, only its longest part is
 //! refused.
 
 mod argon;
@@ -39,8 +39,8 @@ const WAITING_OF_ONE: usize = 64;
 const WAITING: usize = 512;
 /// How long a caller waits for its turn before it is refused with `overloaded`.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much hashing time a network that was idle may use before it takes turns with those that hash
-/// all the time: some fifty passwords.
+/// The hashing time that an idle network may use before it takes turns with busy networks: some
+/// fifty passwords.
 const BURST: Duration = Duration::from_secs(1);
 /// The niceness of the hashing threads (nice(2)). They still get a tenth of a processor in the
 /// worst case.
@@ -105,7 +105,7 @@ impl Hasher {
                 give_way();
                 let mut memory = Vec::new();
                 while let Some(job) = line.next() {
-                    // A panic costs its own caller the answer, and no thread.
+                    // A panic costs its own caller the answer, but does not end the thread.
                     let run = catch_unwind(AssertUnwindSafe(|| job.run(&mut memory)));
                     if run.is_err() {
                         tracing::error!("hashing a password panicked");
@@ -134,9 +134,9 @@ impl Hasher {
     }
 
     /// Verifies a password against a stored hash: first in its normal form and then, where that
-    /// differs, as it was given, because older hashes were made so. With no stored hash it does the
-    /// same work, and the verdict is `Wrong`. It fails with `overloaded` if too many passwords
-    /// wait.
+    /// differs, as the user typed it, because older hashes were made of that. Without a stored hash
+    /// it does the same work, and the verdict is `Wrong`. It fails with `overloaded` if too many
+    /// passwords wait.
     pub async fn verify(
         &self,
         from: impl Into<Asker>,

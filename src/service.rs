@@ -1,8 +1,9 @@
 //! A running Rejoin: the core, and what is built on it, opened together.
 //!
-//! After each commit the writer passes the commit's effects on in this order, and answers its callers
-//! only then: the caller map, the revocation feed, the names that look alike, the public list of
-//! channels, the hub. So an ended client is out of the caller map before anybody is told of the end.
+//! After each commit the writer passes the commit's effects on in this order, and answers its
+//! callers only then: the caller map, the revocation feed, the names that look alike, the public
+//! list of channels, the hub. So an ended client is out of the caller map before anybody is told of
+//! the end.
 
 use std::{path::PathBuf, sync::Arc};
 

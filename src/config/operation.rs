@@ -132,8 +132,8 @@ pub enum OnApps {
         /// The name that its users see
         #[arg(long)]
         name: String,
-        /// The app cannot keep a secret, such as a program on its users' machines; its users' tokens
-        /// work by themselves
+        /// The app cannot keep a secret, such as a program on its users' machines; its users'
+        /// tokens work by themselves
         #[arg(long)]
         public: bool,
         /// An address to which its users may be sent back (the code flow); repeatable

@@ -7,7 +7,7 @@ fn config(args: &[&str]) -> Config {
 }
 
 #[test]
-fn the_defaults_are_the_contracts() {
+fn the_defaults_are_those_of_the_contract() {
     let config = config(&[]);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.client_idle, Duration::from_hours(720));
@@ -45,7 +45,7 @@ fn off_loopback_it_wants_a_public_url_and_tls() {
 }
 
 #[test]
-fn a_cookies_name_is_a_token_that_browsers_do_not_treat_by_its_beginning() {
+fn a_cookies_name_is_a_token_without_a_special_prefix() {
     assert_eq!(config(&[]).cookie_name, "rejoin");
     for good in ["chat", "chat-2", "a.b_c"] {
         assert_eq!(config(&["--cookie-name", good]).cookie_name, good);

@@ -81,8 +81,8 @@ codes! {
     IdentityMismatch        None,        403 "Tokens belong to different apps";
     AppTokenNeeded          None,        403 "App's own token is required";
     ResourceServerNeeded    None,        403 "Resource server is required";
-    // The codes of OAuth (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two are
-    // OpenID Connect Core §3.1.2.6).
+    // The codes of OAuth (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8628 §3.5; the last two
+    // are OpenID Connect Core §3.1.2.6).
     InvalidToken            None,        401 "Invalid token";
     InsufficientScope       None,        403 "Insufficient scope";
     InvalidClient           None,        401 "Invalid client";

@@ -19,8 +19,8 @@ macro_rules! numerics {
             pub const $name: &str = $value;
         )*
 
-        /// Every numeric of the family's replies with its name. The table of `error` has the numerics
-        /// of errors.
+        /// Every numeric of the family's replies with its name. The table of `error` has the
+        /// numerics of errors.
         pub const NUMERICS: &[(&str, &str)] = &[$((stringify!($name), $value),)*];
     };
 }

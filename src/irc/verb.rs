@@ -1,4 +1,4 @@
-//! A row of the table of verbs, and what every change tells about itself.
+//! A row of the table of verbs, and the properties of changes.
 
 use crate::{error::Result, model::Requirement};
 
@@ -10,7 +10,7 @@ pub struct Verb<C: 'static> {
     /// The fewest parameters. It is 0 for verbs that report a missing parameter with an error of
     /// their own.
     pub(super) min_params: usize,
-    /// What a caller needs.
+    /// The scope that a caller needs.
     pub requires: Requirement,
     /// Whether the verb never changes the store, so that it can run on a read-only connection.
     pub read_only: bool,
@@ -22,7 +22,7 @@ pub struct Verb<C: 'static> {
     pub(super) parse: fn(&[String]) -> Result<C>,
 }
 
-/// What every change tells about itself before it is carried out.
+/// The properties of a change that are known before it is carried out.
 pub trait ChangeInfo {
     /// The most events that the change can create, and the bytes of text in each.
     fn size(&self) -> (usize, usize);

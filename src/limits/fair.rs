@@ -81,7 +81,7 @@ impl<K: Ord + Clone> Fair<K> {
         granted.map(|expected| waiting.turn(expected))
     }
 
-    /// The next turn of this network, if there is no need to wait for it.
+    /// The next turn of this network. `None` if the caller would have to wait.
     pub fn try_enter(&self, key: &K) -> Option<Turn<K>> {
         let expected = self.lock().start_at_once(key)?;
         Some(Turn {
@@ -149,7 +149,7 @@ impl<K: Ord + Clone> Waiting<K> {
 
 impl<K: Ord + Clone> Drop for Waiting<K> {
     fn drop(&mut self) {
-        // From here on, nothing can be sent. A permit that was sent and not received is given back.
+        // From here on, nothing can be sent. A permit that was sent but not received is given back.
         self.granted.close();
         match self.granted.try_recv() {
             Ok(Ok(expected)) => self.turn(expected).finish(Duration::ZERO),

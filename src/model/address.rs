@@ -8,9 +8,8 @@ use std::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The network that limits count a request by. A device sees only the coarser [`Area`]. For IPv4 it
-/// is the address. For IPv6 it is the /64, which is what one household has, or a wider network
-/// around it.
+/// The network that limits count a request by. For IPv4 it is the address. For IPv6 it is the /64,
+/// which is one household, or a wider network around it. A device sees only the coarser [`Area`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
@@ -85,8 +84,8 @@ impl Network {
         widths.iter().map(move |width| self.widened(*width))
     }
 
-    /// The widest network around this one. Shares of the machine's capacity go by it. Otherwise one
-    /// customer with many networks would get many shares.
+    /// The widest network around this one. Shares of the machine's capacity are counted by it.
+    /// Otherwise one customer with many networks would get many shares.
     pub fn widest(self) -> Self {
         self.widened(NetworkWidth::Organization)
     }
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_is_counted_by_its_64() {
+    fn ipv6_is_counted_by_its_slash_64() {
         let network = |text: &str| Network::of(text.parse().unwrap());
         assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));

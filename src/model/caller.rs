@@ -5,28 +5,28 @@ use super::{
     scope::Scopes,
 };
 
-/// The caller of a request: the session and client that the presented secret belongs to, and by
-/// what authority they call.
+/// The caller of a request: the session and client that the presented secret belongs to, and the
+/// authority of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The session.
     pub session: SessionId,
     /// The client.
     pub client: ClientId,
-    /// By what the client acts.
+    /// The client's authority.
     pub authority: Authority,
 }
 
-/// By what a client acts as its session.
+/// The authority by which a client acts as its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authority {
     /// A cookie of its own. It may do everything.
     Cookie,
-    /// A grant. Nobody knows the secret of such a client: it calls with access tokens.
+    /// A grant. The secret of such a client is never given out: it calls with access tokens.
     Grant(Granted),
 }
 
-/// What a client may do that acts by a grant.
+/// The rights of a client that acts by a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// The grant.

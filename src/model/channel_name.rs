@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_made_under_a_name_that_shows_all_of_itself() {
+    fn a_new_channels_name_must_be_visible_in_full() {
         for good in [
             "#a",
             "#café",

@@ -1,4 +1,4 @@
-//! The source of the time, and the rule for a clock that somebody sets.
+//! The source of the time, and the rule for a clock that is set by hand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 
 use super::{moment::Moment, timestamp::Timestamp};
 
-/// How long a clock that was set forward is not trusted. After that it is taken to be right.
+/// How long a clock that was set forward is not trusted. After that it counts as right.
 const MISTRUST: Duration = Duration::from_hours(24);
-/// The jump of the clock that is worth a warning in the log.
+/// The smallest jump of the clock that is logged as a warning.
 const WORTH_SAYING: Duration = Duration::from_mins(1);
 
 /// The system's clocks in `main`. Tests move clocks by hand.
@@ -23,17 +23,17 @@ pub struct Clock {
 /// The reference that the wall clock is compared with.
 #[derive(Clone, Copy)]
 struct Trust {
-    /// What the wall clock showed when it was last taken to be right.
+    /// The wall clock's time when it was last trusted.
     time: Timestamp,
-    /// What the steady clock showed then.
+    /// The steady clock's time at that moment.
     steady: Duration,
     /// The steady time since which the wall clock has been ahead.
     ahead_since: Option<Duration>,
 }
 
 impl Clock {
-    /// A pair of clocks: a wall clock, which somebody may set, and a steady clock, which nobody can
-    /// set and which may start at any value.
+    /// A pair of clocks. The wall clock may be set by hand. The steady clock cannot be set, and may
+    /// start at any value.
     pub fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
         steady: impl Fn() -> Duration + Send + Sync + 'static,
@@ -106,7 +106,7 @@ mod tests {
     const DAY: i64 = 24 * 3600;
 
     #[test]
-    fn what_falls_due_goes_by_time_that_has_passed_until_a_set_clock_has_proved_itself() {
+    fn expiry_follows_elapsed_time_until_a_set_clock_has_been_stable_for_a_day() {
         let (wall, steady) = (
             Arc::new(AtomicI64::new(100 * DAY)),
             Arc::new(AtomicI64::new(0)),
@@ -128,7 +128,7 @@ mod tests {
         pass(3600);
         assert_eq!(due(), 3660);
         pass(DAY);
-        assert_eq!(due(), 60 + 3600 + 2 * DAY, "it was right, then");
+        assert_eq!(due(), 60 + 3600 + 2 * DAY, "the new time was right");
         wall.fetch_sub(3 * DAY, Relaxed);
         assert_eq!(due(), 60 + 3600 - DAY, "set back");
         pass(10);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             due(),
             70 + 3600 + DAY,
-            "and set right again: it is where it was"
+            "set right again, it continues from where it was"
         );
     }
 }

@@ -40,7 +40,7 @@ mod tests {
     use crate::error::{Code, Error};
 
     #[test]
-    fn a_shown_name_neither_hides_nor_moves_anything() {
+    fn a_display_name_hides_and_moves_nothing() {
         for (given, name) in [
             ("", ""),
             ("  my phone ", "my phone"),

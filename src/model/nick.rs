@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(Nick::parse("ALICE[]").unwrap().folded(), "alice[]");
         assert!(
             Nick::parse(SERVER_NAME).is_err(),
-            "nobody can pass for the server"
+            "no session can pass for the server"
         );
     }
 
@@ -169,7 +169,7 @@ mod tests {
         }
 
         #[test]
-        fn a_nick_is_named_where_no_character_of_nicks_stands_beside_it(
+        fn a_nick_is_mentioned_where_no_nick_character_touches_it(
             nick in "[ab\\[]{1,2}",
             text in "[abAB\\[{ é.1-]{0,12}",
         ) {

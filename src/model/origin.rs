@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_scheme_host_and_port_however_it_is_written() {
+    fn an_origin_is_scheme_host_and_port_in_any_spelling() {
         for (text, serialized) in [
             ("https://chat.example", Some("https://chat.example")),
             ("HTTPS://Chat.Example:443", Some("https://chat.example")),

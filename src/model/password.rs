@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_in_one_form_whatever_it_is_typed_with() {
+    fn a_password_has_one_form_for_every_keyboard() {
         assert_eq!(
             accepted("cafe\u{301} au lait"),
             accepted("caf\u{e9} au\u{a0}lait")
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_anybody_would_try_first_is_weak() {
+    fn passwords_that_an_attacker_tries_first_are_weak() {
         assert_eq!(COMMON_PASSWORDS.lines().count(), 3000);
         assert!(
             COMMON_PASSWORDS

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_or_nowhere_is_refused() {
+    fn a_redirect_uri_that_leads_elsewhere_or_nowhere_is_refused() {
         let long = format!("https://app.example/{}", "x".repeat(LIMIT));
         for bad in [
             "",
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_any_port_will_do_and_nothing_else() {
+    fn on_loopback_only_the_port_may_differ() {
         for host in LOOPBACK {
             let registered = uri(&format!("http://{host}/done"));
             for port in ["", ":80", ":51004", ":65535"] {
@@ -290,7 +290,7 @@ mod tests {
         assert!(!uri("http://localhost").matches("http://localhost:80@evil"));
         assert!(
             !uri("https://127.0.0.1/done").matches("https://127.0.0.1:8443/done"),
-            "with TLS it has a port of its own"
+            "with TLS the port is fixed"
         );
     }
 }

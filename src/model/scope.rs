@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wider_is_not_covered() {
+    fn a_wider_set_is_not_covered() {
         let scopes = |text| Scopes::parse(text).unwrap();
         assert!(scopes("chat:read identity").covers(scopes("identity")));
         assert!(!scopes("chat:read identity").covers(scopes("identity chat:write")));

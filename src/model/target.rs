@@ -77,7 +77,7 @@ mod tests {
         }
 
         #[test]
-        fn what_an_error_repeats_of_a_name_is_one_short_word(text in name()) {
+        fn an_error_repeats_a_name_as_one_short_word(text in name()) {
             let errors = [Nick::parse(&text).err(), ChannelName::parse(&text).err(), Target::parse(&text).err()];
             for word in errors.into_iter().flatten().flat_map(|invalid| Error::from(invalid).context) {
                 prop_assert!((1..=NICK_LIMIT).contains(&word.chars().count()), "{:?}", word);

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_shows_nothing_or_moves_its_neighbours_is_hidden() {
+    fn characters_that_are_invisible_or_move_others_are_hidden() {
         let hidden = [
             '\0',
             '\t',
@@ -202,7 +202,11 @@ mod tests {
             ("🦀\u{1fae8}", "🦀\u{1fae8}"),
         ] {
             assert_eq!(opaque(given).as_deref(), Some(kept));
-            assert_eq!(opaque(kept).as_deref(), Some(kept), "what is kept stays");
+            assert_eq!(
+                opaque(kept).as_deref(),
+                Some(kept),
+                "the kept form is its own form"
+            );
         }
         for given in [
             "my cat is a \tby",
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_alike_shares_a_skeleton() {
+    fn look_alikes_share_a_skeleton() {
         let alike = |one: &str, other: &str| {
             skeletons(one)
                 .iter()

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_stays_true() {
+    fn the_filter_of_a_text_never_changes() {
         let words = Words::of("well, Alice: 2 of them -- or [bob]?");
         assert_eq!(words, Words(1_729_424_074_892_905_632));
         for named in ["alice", "ALICE", "[bob]", "well", "of"] {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn most_nicks_that_are_not_in_a_text_are_told_from_those_that_are() {
+    fn the_filter_rules_out_most_nicks_that_a_text_lacks() {
         let words = Words::of("somebody says something that is about as long as what people say");
         let taken_for = (0..1000)
             .filter(|n| words.may_have(&nick(&format!("nick{n}"))))
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_named_is_never_missed(
+        fn the_filter_never_misses_a_mention(
             who in "[A-Za-z\\[-`{-}][-A-Za-z0-9\\[-`{-}]{0,31}",
             before in "[ -~é\u{1}\n]{0,40}",
             after in "[ -~é\u{1}\n]{0,40}",

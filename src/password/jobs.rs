@@ -1,4 +1,4 @@
-//! What the hashing threads do, and the line in which it waits for them.
+//! The jobs of the hashing threads, and the line in which they wait.
 
 use std::collections::VecDeque;
 
@@ -13,8 +13,7 @@ use crate::{
     model::{HashedPassword, Network, Password},
 };
 
-/// A task, and its network's turn, which ends with the task even if nobody waits for the answer any
-/// more.
+/// A task and its network's turn. The turn ends with the task, even if its caller has gone away.
 pub struct Job {
     task: Task,
     _turn: Turn<Network>,
@@ -32,7 +31,7 @@ impl Job {
     }
 }
 
-/// What a hashing thread does. Its caller waits for the answer.
+/// A job of a hashing thread. Its caller waits for the answer.
 pub enum Task {
     /// Hash a new password.
     Hash(Password, oneshot::Sender<Result<HashedPassword>>),
@@ -49,12 +48,12 @@ impl Task {
         }
     }
 
-    /// Does it, unless nobody waits for the answer any more.
+    /// Does the job, unless its caller has gone away.
     fn run(self, memory: &mut Vec<Block>) {
         if !self.is_awaited() {
             return;
         }
-        // The caller may still go away; then nobody needs the answer.
+        // The caller may still go away. Then the answer is dropped.
         match self {
             Task::Hash(password, answer) => drop(answer.send(hash(&password, memory))),
             Task::Verify(password, stored, answer) => {
@@ -85,7 +84,7 @@ impl Line {
         self.changed.notify_one();
     }
 
-    /// Waits for the next job. `None` when the hasher is gone and the line is empty.
+    /// Waits for the next job. `None`: the hasher was dropped and the line is empty.
     pub fn next(&self) -> Option<Job> {
         let empty = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.over;
         let mut waiting = self.lock();

@@ -70,7 +70,7 @@ async fn an_outdated_hash_verifies_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_as_it_was_given() {
+async fn a_password_has_one_form_for_every_keyboard_and_older_hashes_are_tried_as_typed() {
     let hasher = Hasher::start(1).unwrap();
     let verify = |text: &str, stored: &HashedPassword| {
         hasher.verify(home(), password(text), Some(stored.clone()))
@@ -106,7 +106,7 @@ async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_a
     assert_eq!(
         verify(composed, &old(decomposed)).await.unwrap(),
         Verdict::Wrong,
-        "nobody knows how"
+        "the typed form cannot be recovered"
     );
     assert_eq!(
         verify("cafe\u{301} au lait", &old(composed)).await.unwrap(),
@@ -115,7 +115,7 @@ async fn a_password_is_the_same_however_it_is_typed_and_an_older_hash_is_tried_a
     assert_eq!(
         verify("tab\tulator", &old("tab\tulator")).await.unwrap(),
         Verdict::Right,
-        "there is no newer form"
+        "the typed form is the normal form"
     );
 }
 
@@ -151,8 +151,8 @@ fn patient() -> Hasher {
     hasher
 }
 
-/// However many passwords one network has waiting, another network's is next after those at
-/// work.
+/// Another network's password comes next after those being hashed, however many one network has
+/// waiting.
 #[tokio::test]
 async fn the_line_is_fair_by_network() {
     let hasher = patient();
@@ -170,8 +170,7 @@ async fn the_line_is_fair_by_network() {
     assert!(place <= 1, "{place}");
 }
 
-/// However many passwords the neighbours of a live device have waiting, its own is among the
-/// next.
+/// A live device's password is among the next, however many its neighbours have waiting.
 #[tokio::test]
 async fn the_line_is_fair_by_session_within_a_network() {
     let hasher = patient();
@@ -196,7 +195,7 @@ async fn the_line_is_fair_by_session_within_a_network() {
 }
 
 #[tokio::test]
-async fn who_makes_the_line_long_is_refused_and_no_one_else() {
+async fn only_the_network_that_fills_the_line_is_refused() {
     let hasher = Hasher::start(1).unwrap();
     let many = (0..WAITING_OF_ONE + 8).map(|_| hasher.hash(home(), password("one of many")));
     let all = futures_util::future::join(
@@ -208,7 +207,7 @@ async fn who_makes_the_line_long_is_refused_and_no_one_else() {
 }
 
 #[tokio::test]
-async fn nobody_waits_longer_than_patience_lasts() {
+async fn a_caller_waits_no_longer_than_its_patience() {
     let mut hasher = Hasher::start(1).unwrap();
     hasher.patience = Duration::from_millis(1);
     let tries = (0..WAITING_OF_ONE).map(|_| hasher.hash(home(), password("one of many")));
@@ -220,14 +219,14 @@ async fn nobody_waits_longer_than_patience_lasts() {
 }
 
 #[tokio::test]
-async fn whoever_goes_away_frees_a_place() {
+async fn a_caller_that_goes_away_frees_its_place() {
     let hasher = Hasher::start(1).unwrap();
     for round in 0..3 {
         let tries = (0..WAITING_OF_ONE)
             .map(|_| Box::pin(hasher.hash(home(), password("gone before its turn"))));
         let mut tries = tries.collect::<Vec<_>>();
         for waiting in &mut tries {
-            // Polled once, each waits in the line, and there is room for all of them.
+            // Polled once, each caller waits in the line, and there is room for all.
             let now = futures_util::future::poll_immediate(waiting).await;
             assert!(now.is_none_or(|result| result.is_ok()), "round {round}");
         }

@@ -38,8 +38,8 @@ pub struct TokenSession {
 }
 
 impl Token {
-    /// A token that was just issued or loaded. `live` is the client that calls with it, if its grant
-    /// has a client.
+    /// A token that was just issued or loaded. `live` is the client that calls with it, if its
+    /// grant has a client.
     pub(super) fn new(access: &TokenAdmission, live: Option<Arc<LiveClient>>) -> Self {
         let &TokenAdmission {
             granted,

@@ -1,7 +1,7 @@
 //! The session's one password: proving, setting and changing it.
 //!
-//! Hashing happens outside the transaction. The transaction therefore checks again that the stored
-//! hash is still the one that was judged.
+//! Hashing happens outside the transaction. The transaction therefore checks that the stored hash
+//! is still the one that the password was verified against.
 
 use super::{core::Core, lifecycle::void_approvals, notice::notice, password_guesses::asker_of};
 use crate::{
@@ -19,9 +19,9 @@ impl Core {
     /// Checks that the caller knows the session's password, if the session has one. A stolen cookie
     /// alone must not be enough for changes that outlast the cookie.
     ///
-    /// Returns the hash that was judged. When the change is made, it must still be the stored one
-    /// ([`require_unchanged`]). It fails with `password_required`, `password_mismatch`, `throttled`
-    /// or `overloaded`.
+    /// Returns the hash that the password was verified against. When the change is made, it must
+    /// still be the stored one ([`require_unchanged`]). It fails with `password_required`,
+    /// `password_mismatch`, `throttled` or `overloaded`.
     pub(crate) async fn prove_password(
         &self,
         caller: Caller,
@@ -52,8 +52,8 @@ impl Core {
         Ok(stored)
     }
 
-    /// Judges a change of the session's password, and returns the hash of the new one, for
-    /// [`set_password`]. `nick` is the session's nick. The first password takes no `current` one.
+    /// Checks a change of the session's password, and returns the hash of the new one, for
+    /// [`set_password`]. `nick` is the session's nick. The first password needs no `current` one.
     ///
     /// It fails with `malformed_request`, `weak_password`, `password_required`,
     /// `password_mismatch`, `throttled` or `overloaded`.
@@ -89,7 +89,7 @@ impl Core {
         self.hasher.hash(asker_of(caller, arrival), new).await
     }
 
-    /// What anybody would try first as the password of this nick's session.
+    /// The words that an attacker would try first as the password of this nick's session.
     fn names_of<'a>(&'a self, nick: &'a Nick) -> Vec<&'a str> {
         [nick.as_str(), SERVER_NAME, PROGRAM_NAME]
             .into_iter()
@@ -98,7 +98,7 @@ impl Core {
     }
 }
 
-/// Fails with `overloaded` if the stored hash is not the one that was judged any more.
+/// Fails with `overloaded` if the stored hash has changed since the password was verified.
 pub(crate) fn require_unchanged(
     tx: &Read,
     caller: Caller,
@@ -120,9 +120,9 @@ pub(crate) fn changing() -> Error {
     )
 }
 
-/// Sets the password's hash, if the stored hash is still the one that was judged. The session's
-/// approvals are voided, its devices are told, and the change is recorded. Returns the NOTICE.
-/// `None` if another request has changed the password meanwhile.
+/// Sets the password's hash, if the stored hash has not changed since the password was verified.
+/// The session's approvals are voided, its devices are told, and the change is recorded. Returns
+/// the NOTICE. `None` if another request has changed the password meanwhile.
 pub(crate) fn set_password(
     tx: &Write,
     caller: Caller,

@@ -1,13 +1,13 @@
 //! Rate limits on password guesses.
 //!
-//! What a guess is counted by depends on the caller. A live device of the session (a cookie, a key
-//! or an app's token) is counted by its session alone. Strangers therefore never hinder it, and a
-//! thief with many devices and addresses shares one count. Everybody else is counted by network, by
-//! session and by both. Strangers who use up a session's limit do not lock out callers from a
-//! network that one of its devices came from.
+//! The caller decides what a guess counts against. The guesses of a live device of the session (a
+//! cookie, a key or an app's token) count against its session alone. Strangers therefore never
+//! block a device, and a thief with many devices and addresses shares one count. The guesses of all
+//! other callers count against the network, the session, and both together. Strangers who use up a
+//! session's limit do not lock out callers from a network that one of its devices came from.
 //!
-//! Each guess is charged before it is hashed; otherwise many at once would all pass. A guess that
-//! was not wrong is refunded, and one that is under way does not count as a failure yet.
+//! Each guess is charged before it is hashed. Otherwise many guesses at once would all pass. A
+//! right guess is refunded. A guess that is still being verified does not count as a failure yet.
 
 use super::core::Core;
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Core {
-    /// Charges a login to the session that was found by this nick, if one was. `current_caller` is
-    /// the live client that asks, if any. It fails with `throttled`.
+    /// Charges a login to the session with this nick, if there is one. `current_caller` is the live
+    /// client that asks, if any. It fails with `throttled`.
     pub(super) async fn begin_login(
         &self,
         nick: Option<&Nick>,
@@ -49,7 +49,8 @@ impl Core {
         }
         let network = arrival.network();
         let mut charges = Charge::of_network(Limit::Address, network);
-        // A nick that no session has is counted the same way. Otherwise the difference would tell.
+        // A nick that no session has is counted the same way. Otherwise the difference would show
+        // that it is free.
         let key = found
             .map(|session| session.id.to_string())
             .or_else(|| nick.map(Nick::folded));
@@ -113,8 +114,8 @@ impl Core {
         Err(refusal.into())
     }
 
-    /// Charges an attempt. The first refusal in an hour of what a limit counts is recorded: with
-    /// the network's subject if the network's limit is reached, and with the session's otherwise.
+    /// Charges an attempt. The first refusal of each key in an hour is recorded: with the network's
+    /// subject if the network's limit is reached, and with the session's otherwise.
     async fn begin(
         &self,
         charges: Vec<Charge>,
@@ -139,9 +140,9 @@ impl Core {
         }
     }
 
-    /// Whether one of the session's latest 100 devices logged in from this network. Only devices
-    /// that are live or have expired count: one that was removed or has logged out may have been a
-    /// stranger's, and programs of strangers run where apps do.
+    /// Whether one of the session's latest 100 devices logged in from this network. Only live and
+    /// expired devices count. A device that was removed or has logged out may have been a
+    /// stranger's. Apps do not count, because strangers' programs run on the same networks.
     async fn came_from_before(&self, session: Option<SessionId>, network: Network) -> Result<bool> {
         let look = move |tx: &store::Read| {
             let addresses = session
@@ -156,8 +157,8 @@ impl Core {
     }
 }
 
-/// The charges for a password that a device of the session gives. Right ones are not refunded in
-/// full, because each takes time to hash.
+/// The charges for a password that a device of the session gives. Right passwords are not refunded
+/// in full, because each takes time to hash.
 fn by_device(session: SessionId) -> Vec<Charge> {
     vec![
         Charge::new(Limit::Session, session),

@@ -1,9 +1,9 @@
 //! Limits how much strangers can make the server record.
 //!
-//! So many lines an hour are written, and the rest are only counted: in the log by line and
-//! network, and in the audit log by action and session, or by network if no session is known. After
-//! the hour the count is written as one more line. Refreshes of tokens are treated the same way, by
-//! grant and network.
+//! Each hour a limited number of lines is written, and the rest are only counted: in the log by
+//! line and network, and in the audit log by action and session, or by network if no session is
+//! known. After the hour the count is written as one more line. Refreshes of tokens are treated the
+//! same way, by grant and network.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
-/// Lines of the log, an hour.
+/// The lines of the log per hour.
 const LOGGED: Bounds = Bounds {
     told: 20,
     keys: 1024,
     told_of_others: 20,
     window: HOUR,
 };
-/// Lines of the audit log, an hour. A session gets more of them, so that its owner sees what
-/// matters.
+/// The lines of the audit log per hour. A session gets more of them, so that its user sees the
+/// important ones.
 const AUDITED: Bounds = Bounds {
     told: 50,
     keys: 16_384,
@@ -30,8 +30,9 @@ const AUDITED: Bounds = Bounds {
     window: HOUR,
 };
 
-/// Refreshes, an hour. An app may refresh ten times a second. An app that refreshes when its access
-/// token expires does so six times an hour, and every one of those is recorded.
+/// The refreshes per hour that are recorded. An app may refresh ten times a second. An app that
+/// refreshes when its access token expires does so six times an hour, and each of these is
+/// recorded.
 const REFRESHED: Bounds = Bounds {
     told: 10,
     keys: 16_384,
@@ -39,7 +40,7 @@ const REFRESHED: Bounds = Bounds {
     window: HOUR,
 };
 
-/// What was recorded and counted so far.
+/// The lines that were recorded and counted so far.
 pub struct RefusalLog {
     /// Lines of the log, by line and network.
     pub(super) logged: LogTally<(&'static str, String)>,
@@ -77,7 +78,7 @@ impl RefusalLog {
     }
 }
 
-/// What a refusal is about.
+/// The subject of a refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum About {
     Session(SessionId),

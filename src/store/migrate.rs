@@ -15,8 +15,8 @@ const APPLICATION_ID: i32 = 0x726a_6f69;
 /// Marks a copy of a database that was never opened since: "rjoc".
 pub const COPY: i32 = 0x726a_6f63;
 
-/// `STEPS[n]` turns version n + 1 into version n + 2. Each step is a file named for the version that
-/// it leads to. Version 0 is an empty file.
+/// `STEPS[n]` turns version n + 1 into version n + 2. Each step is a file named for the version
+/// that it leads to. Version 0 is an empty file.
 const STEPS: &[&str] = &[
     include_str!("migrate/02.sql"),
     include_str!("migrate/03.sql"),

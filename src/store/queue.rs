@@ -87,8 +87,8 @@ const LAST: EventId = EventId(i64::MAX);
 ///
 /// What is found up to the lowest cut of all lanes is the queue. Past that, events may be missing.
 ///
-/// The parameters: the session, `past`, how many events are wanted, `up_to`, how many channels share
-/// the page (NULL: as many as the session is on) and, for `$within`, their names.
+/// The parameters: the session, `past`, how many events are wanted, `up_to`, how many channels
+/// share the page (NULL: as many as the session is on) and, for `$within`, their names.
 macro_rules! statement {
     ($own:literal, $within:literal) => {
         concat!(

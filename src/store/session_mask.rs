@@ -24,8 +24,8 @@ use crate::{
 pub struct SessionMask {
     /// The mask: `nick!user@host` with wildcards.
     pub mask: Mask,
-    /// For a mask made of a nick: the session that it matches, whatever nick that takes. `None`: the
-    /// mask compares names alone.
+    /// For a mask made of a nick: the session that it matches, whatever nick that takes. `None`:
+    /// the mask compares names alone.
     pub bound_session: Option<SessionId>,
 }
 
@@ -57,8 +57,8 @@ impl Masked {
         }
     }
 
-    /// Whether any mask in the columns `mask` and `bound_session` of a query's rows matches the session.
-    /// `of` is the query's parameter.
+    /// Whether any mask in the columns `mask` and `bound_session` of a query's rows matches the
+    /// session. `of` is the query's parameter.
     pub fn fits_one_of(&self, tx: &Read, masks: &str, of: impl ToColumn) -> Result<bool> {
         let fits = tx.find(masks, params![of], |row| {
             let is_bound = row.get::<Option<SessionId>>("bound_session")? == Some(self.session);

@@ -1,10 +1,8 @@
 //! The benches: Rejoin side by side with common alternatives, or with the most that is possible.
 //!
-//!
 //! `cargo bench` runs all but the slow ones and prints a table. `cargo bench -- snapshot logins`
 //! runs those named, and `cargo bench -- abuse` runs the attacks of strangers on a server with its
 //! default limits. Every measure is a ratio, and its two sides are taken in turns.
-//!
 //!
 //! Servers are separate processes. Rejoin's is the program in its release build. The bare peers are
 //! this program started again, so the same compiler builds them with the same flags. With two

@@ -165,8 +165,8 @@ fn credentials(basic: Option<(String, String)>, params: &FormFields) -> Result<C
     Ok(Credentials::presented(client_id, secret.as_deref()))
 }
 
-/// The credentials in HTTP Basic. Both parts are form-encoded, so the only colon is between them (RFC
-/// 6749 §2.3.1, RFC 7617 §2).
+/// The credentials in HTTP Basic. Both parts are form-encoded, so the only colon is between them
+/// (RFC 6749 §2.3.1, RFC 7617 §2).
 ///
 /// Read by hand, because axum-extra's `TypedHeader` takes the first of several headers. The
 /// contract requires a refusal.

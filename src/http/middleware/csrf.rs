@@ -74,9 +74,7 @@ pub fn has_own_origin(own_origins: &OwnOrigins, headers: &HeaderMap) -> bool {
 /// something shows that a page of another origin sent it. See
 /// [`Authenticated::acknowledges`][acknowledges].
 ///
-///
 /// [acknowledges]: crate::http::extract::auth::Authenticated::acknowledges
-///
 ///
 /// If the browser sends Fetch Metadata, [`refuse_other_sites`] has already refused other sites.
 /// Over plain http off loopback browsers send none, and a page on another port of our host can make

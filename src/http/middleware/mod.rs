@@ -101,8 +101,8 @@ impl Middleware {
         })
     }
 
-    /// The permits of a forwarded request, which counts as a connection of its network. A proxy's own
-    /// connections and requests are not limited. Fails with `throttled`.
+    /// The permits of a forwarded request, which counts as a connection of its network. A proxy's
+    /// own connections and requests are not limited. Fails with `throttled`.
     fn permits(&self, network: Network) -> Result<ResponsePermits> {
         let Self { server, peer, .. } = self;
         if !server.limits_networks

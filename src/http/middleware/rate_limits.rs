@@ -74,8 +74,8 @@ pub async fn new_device_code<T>(
     if_granted(server, address, &code, attempt).await
 }
 
-/// Runs a device's poll with its code. Polls that come too fast are counted. Fails with `throttled`,
-/// or as the attempt does.
+/// Runs a device's poll with its code. Polls that come too fast are counted. Fails with
+/// `throttled`, or as the attempt does.
 pub async fn poll<T>(
     server: &ServerState,
     address: &Address,
@@ -112,7 +112,8 @@ pub async fn new_code(server: &ServerState, address: &Address, session: SessionI
     .await
 }
 
-/// Records a result that reached the storage limit, within the bounds on such lines, and returns it.
+/// Records a result that reached the storage limit, within the bounds on such lines, and returns
+/// it.
 pub async fn storage<T>(
     server: &ServerState,
     address: &Address,

@@ -60,7 +60,8 @@ impl File {
         let hash = sha256(&text)[..8]
             .iter()
             .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
-        // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3), so each coding has its own.
+        // A strong ETag names one sequence of bytes (RFC 9110 §8.8.3.3), so each coding has its
+        // own.
         let gzip = Encoded {
             tag: format!("\"{hash}-gzip\""),
             bytes: gzip(&text).into(),

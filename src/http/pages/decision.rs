@@ -39,8 +39,8 @@ impl Decision<'_> {
         })
     }
 
-    /// Whether the page offers a choice of channels. It does not for an app that manages the session,
-    /// because such an app reaches all channels anyway.
+    /// Whether the page offers a choice of channels. It does not for an app that manages the
+    /// session, because such an app reaches all channels anyway.
     pub fn offers_channels(&self) -> bool {
         !self.scopes.allow(Scope::SessionManage)
     }

@@ -1,7 +1,6 @@
 //! The page where a user types the code that a device shows, and decides about the device (RFC 8628
 //! §3.3).
 //!
-//!
 //! Opening the page changes nothing, even by a link with a code in it. The user first sends the
 //! code, and then the decision.
 

@@ -50,7 +50,6 @@ pub struct Server {
 impl Server {
     /// Opens the database of a server that will listen on `address`.
     ///
-    ///
     /// Fails if another server holds the database's lock, or if the database, its key file or the
     /// hashing threads cannot be opened.
     pub fn open(config: Config, address: SocketAddr, clock: Clock) -> Result<Self> {

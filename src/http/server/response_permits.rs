@@ -1,7 +1,6 @@
 //! The permits that a response holds until its last byte has gone to the system. A request that a
 //! trusted proxy forwards holds one of its network's connections. A long response holds its bytes.
 //!
-//!
 //! This is written by hand, because hyper drops a body when hyper has taken its bytes, and not when
 //! the peer has.
 

@@ -12,8 +12,8 @@ pub type Lane = Option<SessionId>;
 pub struct Bounds {
     /// The permits that exist.
     pub permits: usize,
-    /// The permits that one network may hold at one time. The rest is left to others, however long
-    /// the turns of one network take.
+    /// The most permits that one network may hold at a time. The rest is left to others, however
+    /// long the turns of one network take.
     pub permits_of_one: usize,
     /// The callers of one network that may wait. Beyond that, a newcomer takes the place of the
     /// last caller in the lane with most waiting callers.

@@ -24,7 +24,7 @@ const FIRST_COST: Duration = Duration::from_millis(1);
 pub struct Line<K> {
     /// The bounds of the semaphore.
     pub bounds: Bounds,
-    /// The permits that nobody holds.
+    /// The free permits.
     pub free: usize,
     /// The waiting callers of all networks.
     pub waiting: usize,
@@ -45,7 +45,7 @@ pub struct Line<K> {
 }
 
 impl<K: Ord + Clone> Line<K> {
-    /// A line in which nobody waits.
+    /// An empty line.
     pub fn new(bounds: Bounds) -> Self {
         Self {
             free: bounds.permits,

@@ -17,7 +17,7 @@ const MS: Duration = Duration::from_millis(1);
 
 type Entering = Pin<Box<dyn Future<Output = Result<Turn<u8>, Full>>>>;
 
-/// Callers of a few networks, which are told one by one to enter, to give up and to finish.
+/// Callers of a few networks. The test tells each when to enter, to give up and to finish.
 struct Callers {
     fair: Fair<u8>,
     waiting: VecDeque<(u8, Entering)>,
@@ -37,7 +37,7 @@ impl Callers {
 
     async fn enter(&mut self, network: u8) {
         let fair = self.fair.clone();
-        // Without tokio's budget, after which a task that polls much sees no future ready any more.
+        // Without tokio's budget. Once it is used up, a task sees no future as ready.
         let entering = tokio::task::unconstrained(async move { fair.enter(network, None).await });
         self.waiting.push_back((network, Box::pin(entering)));
         self.poll().await;
@@ -79,18 +79,21 @@ impl Callers {
 }
 
 #[tokio::test]
-async fn a_turn_that_need_not_be_waited_for_is_taken_at_once_and_before_nobody() {
+async fn a_free_turn_is_taken_at_once_but_never_before_a_waiting_caller() {
     let fair = Fair::new(Bounds {
         permits: 3,
         permits_of_one: 2,
         ..BOUNDS
     });
     let turns = [1, 1].map(|network| fair.try_enter(&network).unwrap());
-    assert!(fair.try_enter(&1).is_none(), "it has as many as it may");
+    assert!(
+        fair.try_enter(&1).is_none(),
+        "it has as many as it may have"
+    );
     let mut waiting = Box::pin(fair.enter(1, None));
     assert!(poll_immediate(&mut waiting).await.is_none());
     let other = fair.try_enter(&2).unwrap();
-    assert!(fair.try_enter(&3).is_none(), "there are no more");
+    assert!(fair.try_enter(&3).is_none(), "no permits are left");
     drop(other);
     drop(turns);
     let turn = waiting.await.unwrap();
@@ -113,7 +116,7 @@ async fn networks_take_turns_however_many_callers_each_has() {
 }
 
 #[tokio::test]
-async fn a_network_whose_turns_cost_much_waits_for_those_whose_turns_cost_little() {
+async fn a_network_with_expensive_turns_waits_for_those_with_cheap_ones() {
     let mut callers = Callers::new(BOUNDS);
     for network in [1; 50].into_iter().chain([2; 50]) {
         callers.enter(network).await;
@@ -134,13 +137,13 @@ async fn a_network_whose_turns_cost_much_waits_for_those_whose_turns_cost_little
 }
 
 #[tokio::test]
-async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
+async fn an_idle_network_saves_nothing_up_and_owes_nothing() {
     let mut callers = Callers::new(BOUNDS);
     for _ in 0..40 {
         callers.enter(1).await;
         callers.finish(|_| 100 * MS).await;
     }
-    // The first network has used four seconds while no other one wanted a turn.
+    // The first network has used four seconds while no other network wanted a turn.
     for network in [1; 10].into_iter().chain([2; 10]) {
         callers.enter(network).await;
     }
@@ -156,7 +159,7 @@ async fn who_was_idle_has_saved_nothing_up_and_owes_nothing() {
 }
 
 #[tokio::test]
-async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() {
+async fn an_occasional_caller_goes_before_networks_that_are_always_busy() {
     let mut callers = Callers::new(Bounds {
         burst: 100 * MS,
         ..BOUNDS
@@ -169,8 +172,8 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
     for _ in 0..40 {
         callers.finish(|_| 10 * MS).await;
     }
-    // Ten turns of ten milliseconds, each as soon as the last one has ended. Each waits only for
-    // the turn under way.
+    // Ten turns of ten milliseconds, each begun as soon as the last one ended. Each waits only for
+    // the running turn.
     let mut before = Vec::new();
     for _ in 0..20 {
         callers.enter(5).await;
@@ -181,12 +184,12 @@ async fn who_wants_little_now_and_then_goes_before_those_that_are_always_busy() 
         before.push(turns);
     }
     assert_eq!(before[..10], [1; 10], "{before:?}");
-    // Then it is one of five networks that are always busy.
+    // From now on it is one of five networks that are always busy.
     assert!(
         before[15..].iter().all(|turns| (3..=5).contains(turns)),
         "{before:?}"
     );
-    // Four busy networks use a hundred milliseconds more each, after which it has its burst again.
+    // Four busy networks use a hundred milliseconds more each. After that it has its burst again.
     for _ in 0..60 {
         callers.finish(|_| 10 * MS).await;
     }
@@ -230,8 +233,8 @@ async fn a_full_line_is_full_for_the_network_that_filled_it() {
         ),
         (3, 2, [1].as_slice())
     );
-    // All places are taken. A newcomer gets one of the network that has most, unless its own
-    // network would then have as many.
+    // The line is full. A newcomer takes the place of the network with most waiting callers, unless
+    // its own network would then have as many.
     callers.enter(3).await;
     assert_eq!(
         (
@@ -245,11 +248,11 @@ async fn a_full_line_is_full_for_the_network_that_filled_it() {
     assert_eq!(callers.refused, [1, 1, 3]);
     callers.finish(|_| MS).await;
     callers.enter(1).await;
-    assert_eq!(callers.refused, [1, 1, 3], "there is a place again");
+    assert_eq!(callers.refused, [1, 1, 3], "there is room again");
 }
 
 #[tokio::test]
-async fn a_refusal_says_how_long_its_network_has_to_wait() {
+async fn a_refusal_says_how_long_its_network_must_wait() {
     let mut callers = Callers::new(Bounds {
         waiting_of_one: 10,
         ..BOUNDS
@@ -287,7 +290,7 @@ async fn a_refusal_says_how_long_its_network_has_to_wait() {
 }
 
 #[tokio::test]
-async fn networks_that_are_gone_are_forgotten() {
+async fn networks_without_callers_are_forgotten() {
     let fair = Fair::new(BOUNDS);
     for network in 0..3 * REMEMBERED {
         fair.enter(network, None).await.unwrap().finish(MS);
@@ -304,7 +307,7 @@ async fn networks_that_are_gone_are_forgotten() {
     assert!(wide.lock().shares.len() <= REMEMBERED);
 }
 
-/// Callers of one network, each in a lane, which enter one after the other while the first one has
+/// Callers of one network, each in a lane. They enter one after the other while the first one has
 /// its turn.
 async fn entering(fair: &Fair<u8>, lanes: &[i64]) -> Vec<(i64, Entering)> {
     let mut waiting = Vec::new();
@@ -336,7 +339,7 @@ async fn order(mut waiting: Vec<(i64, Entering)>) -> Vec<Result<i64, i64>> {
                 None => waiting.push((lane, entering)),
             }
         }
-        assert!(waiting.len() < before, "nobody has a turn");
+        assert!(waiting.len() < before, "no caller has a turn");
     }
     order
 }
@@ -354,13 +357,13 @@ async fn lanes_of_a_network_take_turns_however_many_callers_each_has() {
 }
 
 #[tokio::test]
-async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
+async fn a_full_network_gives_a_place_of_its_longest_lane_to_another_lane() {
     let fair = Fair::new(Bounds {
         waiting_of_one: 4,
         ..BOUNDS
     });
-    // The eighth caller takes the place of the last one in the lane with most. The ninth is
-    // refused, because its own lane has as many.
+    // The eighth caller takes the place of the last one in the longest lane. The ninth is refused,
+    // because its own lane is as long.
     let order = order(entering(&fair, &[7, 7, 7, 7, 7, 7, 8, 8, 8, 9]).await).await;
     let count = |lane| order.iter().filter(|turn| **turn == Ok(lane)).count();
     assert_eq!((count(7), count(8), count(9)), (2 + 1, 1, 1), "{order:?}");
@@ -371,7 +374,7 @@ async fn whoever_fills_a_network_s_places_gives_one_to_another_lane() {
 enum Step {
     Enter(u8),
     GiveUp(usize),
-    /// A caller gets a turn and goes away before it learns of it.
+    /// A caller gets a turn and goes away before it hears of it.
     FinishUnseen(usize),
     Finish(u64),
 }
@@ -386,8 +389,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever callers do, no permit is lost or given twice, and none is idle while a caller may
-    /// have it.
+    /// Whatever callers do, no permit is lost or given twice, and no permit is idle while a caller
+    /// may have it.
     #[test]
     fn every_permit_is_accounted_for(steps in prop::collection::vec(step(), 1..200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -14,7 +14,7 @@ fn rotated(ring: &KeyRing, from: i64) -> KeyRing {
 }
 
 #[test]
-fn a_ring_is_the_same_after_it_was_written_and_read_and_hides_itself() {
+fn a_ring_is_the_same_after_writing_and_reading_and_hides_its_keys() {
     let ring = rotated(&KeyRing::generate().unwrap(), 500);
     let text = ring.to_text().unwrap();
     let read = KeyRing::parse(&text).unwrap();
@@ -35,7 +35,7 @@ fn a_ring_is_the_same_after_it_was_written_and_read_and_hides_itself() {
 
 /// Fields that a later version adds to the file survive this version.
 #[test]
-fn what_else_is_in_the_file_stays_there() {
+fn unknown_fields_of_the_file_are_kept() {
     let mut ring = KeyRing::generate().unwrap();
     ring.rest
         .insert("signing".into(), serde_json::json!([{"kid": "1"}]));
@@ -49,7 +49,7 @@ fn what_else_is_in_the_file_stays_there() {
 }
 
 #[test]
-fn a_damaged_file_is_known_for_one_wherever_it_is_damaged() {
+fn a_damaged_file_is_refused_wherever_it_is_damaged() {
     let text = KeyRing::generate().unwrap().to_text().unwrap();
     for at in 0..text.len() - 1 {
         assert!(KeyRing::parse(&text[..at]).is_err(), "cut off after {at}");
@@ -72,7 +72,7 @@ fn a_damaged_file_is_known_for_one_wherever_it_is_damaged() {
 }
 
 #[test]
-fn the_next_key_comes_into_use_in_its_time_and_the_ones_before_stay_while_they_are_needed() {
+fn the_next_key_comes_into_use_in_time_and_earlier_keys_stay_while_they_are_needed() {
     let one = KeyRing::generate().unwrap();
     let two = one
         .rotated(Timestamp(900), Timestamp(800), |_| false)
@@ -81,7 +81,7 @@ fn the_next_key_comes_into_use_in_its_time_and_the_ones_before_stay_while_they_a
     assert_ne!(two.hash(&code(), Timestamp(900)), one.hash(&code(), AT));
     assert!(
         two.hashes(&code()).contains(&one.hash(&code(), AT)),
-        "a code of before is still found"
+        "a code from before the rotation is still found"
     );
     let first = one.current(AT).clone();
     assert!(two.pair(&first, "rjr_x").is_some());
@@ -104,7 +104,7 @@ fn the_next_key_comes_into_use_in_its_time_and_the_ones_before_stay_while_they_a
 }
 
 #[test]
-fn a_pair_is_the_keys_and_the_tokens_alone_and_its_halves_tell_nothing_of_each_other() {
+fn a_pair_depends_on_the_key_and_the_token_and_neither_half_reveals_the_other() {
     let (ring, other) = (KeyRing::generate().unwrap(), KeyRing::generate().unwrap());
     let pair = |ring: &KeyRing, token: &str| ring.pair(ring.current(AT), token).unwrap();
     let first = pair(&ring, "rjr_one");

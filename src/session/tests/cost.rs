@@ -1,4 +1,4 @@
-//! What reading costs, counted in SQLite's own steps. None of its queries scans a whole table.
+//! The cost of reading, counted in SQLite's own steps. No query scans a whole table.
 
 use std::{
     collections::BTreeSet,
@@ -114,7 +114,7 @@ impl Away {
 }
 
 #[test]
-fn a_page_costs_the_page_not_the_backlog() {
+fn a_page_costs_by_its_length_and_not_by_the_backlog() {
     let (day, week) = (away(20, 50).page(), away(20, 2000).page());
     assert!(
         week <= day + day / 10,
@@ -123,7 +123,7 @@ fn a_page_costs_the_page_not_the_backlog() {
 }
 
 #[test]
-fn a_page_costs_no_more_than_in_proportion_to_the_channels() {
+fn a_page_costs_at_most_in_proportion_to_the_channels() {
     let (few, many) = (away(20, 100).page(), away(80, 100).page());
     assert!(
         many <= 4 * few,
@@ -150,7 +150,7 @@ fn statements_of_a_page(away: &mut Away) -> usize {
 }
 
 #[test]
-fn a_page_is_one_statement_and_two_if_one_channel_of_many_fills_it() {
+fn a_page_is_one_statement_or_two_if_one_channel_of_many_fills_it() {
     for channels in [1, 20, 100] {
         let mut away = away(channels, 300);
         assert_eq!(statements_of_a_page(&mut away), 1, "{channels} channels");
@@ -166,7 +166,7 @@ fn a_page_is_one_statement_and_two_if_one_channel_of_many_fills_it() {
 }
 
 #[test]
-fn a_history_costs_what_it_shows() {
+fn a_history_costs_by_its_length() {
     let history = |mut away: Away| {
         let (session, channel) = (away.session, away.channel);
         away.steps(|tx| {
@@ -182,7 +182,7 @@ fn a_history_costs_what_it_shows() {
 }
 
 #[test]
-fn what_is_shown_of_an_exchange_costs_what_is_shown() {
+fn a_conversations_history_costs_by_its_length() {
     let history = |mut away: Away| {
         let me = away.session;
         let exchange = format!(
@@ -219,7 +219,7 @@ fn what_is_shown_of_an_exchange_costs_what_is_shown() {
 }
 
 #[test]
-fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() {
+fn unread_messages_cost_by_their_count_and_next_to_nothing_if_all_are_read() {
     let unread = |away: &mut Away, read: EventId, count: u32| {
         let (me, channel) = (away.session, away.channel);
         let me = session::get(&Read::of(&away.sql), me).unwrap();
@@ -247,7 +247,7 @@ fn what_is_unread_costs_what_is_counted_and_where_all_is_read_next_to_nothing() 
     );
 }
 
-/// Writes messages on the channel: each speaker its number of messages, and all of that `turns`
+/// Writes messages on the channel: each speaker's number of messages, and all of that `turns`
 /// times.
 fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
     let (tx, to) = (Write::of(&away.sql), log::Recipient::Channel(away.channel));
@@ -271,7 +271,7 @@ fn talk(away: &Away, speakers: &[(SessionId, usize)], turns: usize) {
 }
 
 #[test]
-fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
+fn a_sessions_own_messages_cost_nothing_however_many_there_are() {
     let unread = |speakers: &[(i64, usize)], turns, count| {
         // One of the two messages that exist already was sent after the session joined.
         let mut away = away(1, 2);
@@ -296,7 +296,7 @@ fn what_a_session_said_itself_costs_nothing_however_much_it_is() {
         much, little,
         "steps where the session said 2,000 messages, and one"
     );
-    // Its messages stand among those of others: before, between and after them.
+    // Its messages are mixed with those of others: before, between and after them.
     let (little, much) = (
         unread(&[(0, 1), (100, 3), (0, 1)], 5, 16),
         unread(&[(0, 200), (100, 3), (0, 200)], 5, 16),
@@ -319,7 +319,7 @@ fn texts_that_do_not_name_a_session_are_not_read() {
     talk(&away, &[(SessionId(100), 100)], 1);
     let (me, channel) = (away.session, away.channel);
     let me = session::get(&Read::of(&away.sql), me).unwrap();
-    // The texts now contain what the filter has ruled out, so reading them would find a mention.
+    // Put a mention into the texts after the filter was made, so that reading them would find it.
     away.sql
         .execute(
             "UPDATE event SET params = '#c1' || char(13) || 'alice' || char(13)",
@@ -344,7 +344,7 @@ fn texts_that_do_not_name_a_session_are_not_read() {
 }
 
 #[test]
-fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
+fn events_other_than_messages_on_a_channel_cost_nothing() {
     let unread = |events: i64| {
         let mut away = away(1, 3);
         let events = format!(
@@ -370,7 +370,7 @@ fn what_happens_on_a_channel_beside_its_messages_costs_nothing() {
 }
 
 #[test]
-fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
+fn conversations_cost_by_those_that_are_shown() {
     let shown = |strangers: i64| {
         let mut away = away(1, 2);
         let (me, first) = (away.session, 1000);
@@ -394,7 +394,7 @@ fn conversations_are_shown_at_the_cost_of_those_that_are_shown() {
 }
 
 #[test]
-fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_are_shown() {
+fn a_large_channel_shows_the_session_itself_ops_voiced_members_and_the_oldest_ones() {
     let away = away(1, 2);
     let (me, channel) = (away.session, away.channel);
     // The session joined last, and the op and the voiced member shortly before it.
@@ -424,7 +424,7 @@ fn of_a_large_channel_the_session_itself_ops_voiced_ones_and_the_oldest_members_
     assert_eq!(membership::count(&tx, channel).unwrap(), 51);
 }
 
-/// Every query that a page, a history and a snapshot run, as SQLite saw it.
+/// Every query of a page, a history and a snapshot, as SQLite saw it.
 fn queries(away: &mut Away) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = run.clone();
@@ -497,8 +497,8 @@ fn reading_scans_nothing() {
         while let Some(step) = steps.next().unwrap() {
             plan.push(step.get(3).unwrap());
         }
-        // The log's position is the one row of its table. The rows of a subquery were looked up
-        // before, so a scan of them is no scan of a table.
+        // The log's position is the only row of its table. The rows of a subquery were looked up
+        // before, so scanning them scans no table.
         let subqueries: Vec<_> = plan
             .iter()
             .filter_map(|step| {
@@ -515,7 +515,7 @@ fn reading_scans_nothing() {
 }
 
 #[test]
-fn no_query_is_planned_anew_each_time_it_is_asked() {
+fn no_query_is_planned_again_when_it_runs_again() {
     let mut away = away(20, 50);
     queries(&mut away);
     for query in queries(&mut away) {

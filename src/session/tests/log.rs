@@ -38,8 +38,8 @@ const CHANNELS: usize = 2;
 /// The channel to which the first session's bot is confined. The bot acknowledges nothing.
 const INSIDE: &str = "#0";
 
-/// Something that happens. Sessions and channels are small numbers, so that a failing case shrinks
-/// to few of them.
+/// Steps of a case. Sessions and channels are small numbers, so that a failing case shrinks to few
+/// of them.
 #[derive(Clone, Debug)]
 enum Step {
     Join {
@@ -83,7 +83,7 @@ enum Step {
         batch: usize,
         rest: bool,
     },
-    /// What nobody can read is removed, in batches.
+    /// Events that nobody can read are removed, in batches.
     Sweep {
         batch: usize,
     },
@@ -116,7 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One thing that happened, as the list has it.
+/// One event, as the list has it.
 struct Happened {
     id: i64,
     time: i64,
@@ -353,7 +353,7 @@ impl World<'_> {
         id
     }
 
-    /// Adds what happened to the list, with who was there.
+    /// Adds an event to the list, with the members at that time.
     fn note(
         &mut self,
         id: EventId,
@@ -480,7 +480,7 @@ fn run(connection: &TestConnection, steps: &[Step]) -> TestCaseResult {
 }
 
 #[test]
-fn pages_gaps_and_histories_are_what_a_look_through_the_list_finds() {
+fn pages_gaps_and_histories_equal_a_search_through_the_list() {
     let cases = std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
@@ -518,10 +518,10 @@ fn a_page_ends_with_the_message_that_fills_it() {
     }
 }
 
-/// A case that random tests found: more events with times in the future than a batch holds stood in
-/// front of those to remove.
+/// A case that random tests found: before the events to remove there were more events with times in
+/// the future than a batch holds.
 #[test]
-fn times_to_come_stop_no_retention_however_many_they_are() {
+fn many_events_with_times_in_the_future_do_not_stop_retention() {
     let say = Step::Say {
         channel: 0,
         times: 3,

@@ -1,4 +1,4 @@
-//! Readers that fail, have no end or are many, and closing while they read.
+//! Readers that fail, that never end and that are many, and closing while they read.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::{model::SessionId, store::engine::files};
 
 #[tokio::test]
-async fn a_reader_that_failed_is_not_used_again_and_one_that_refused_is() {
+async fn a_reader_that_failed_is_not_used_again_but_one_that_refused_is() {
     let dir = tempfile::tempdir().unwrap();
     let lock = DatabaseLock::for_server(&dir.path().join("r.db")).unwrap();
     let store = Store::open(lock, None, Box::new(|_| {}), |_| Ok(()), Timestamp(0))

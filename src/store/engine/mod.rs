@@ -1,5 +1,5 @@
-//! The engine: `connection` and `value` are what the row functions see of it, whichever it is.
-//! [`sqlite`] is the one that there is.
+//! The engine of the database. The row functions see only `connection` and `value`, for any engine.
+//! [`sqlite`] is the only engine.
 
 pub(super) mod connection;
 pub mod files;

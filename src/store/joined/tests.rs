@@ -1,4 +1,4 @@
-//! Everything at once is what the channels say one by one.
+//! Reading all channels at once gives the same as reading them one by one.
 
 use super::*;
 use crate::store::{membership, open_in_memory, read_marker};
@@ -50,7 +50,7 @@ fn channels_and_members_read_at_once_are_those_read_one_by_one() {
 }
 
 #[test]
-fn a_selection_is_by_name_by_time_and_by_number() {
+fn a_selection_is_by_name_time_and_number() {
     let sql = open_in_memory();
     sql.execute_batch(FILL).unwrap();
     let tx = &Read::of(&sql);

@@ -18,7 +18,7 @@ fn of_version(version: usize) -> Connection {
 }
 
 #[test]
-fn apps_that_were_registered_before_flows_were_asked_for_keep_every_flow_and_their_scope() {
+fn apps_registered_before_flows_existed_keep_every_flow_and_their_scope() {
     let mut old = of_version(6);
     let insert = "INSERT INTO session (id, nick, folded_nick, created_at) VALUES (1, 'a', 'a', 0);
          INSERT INTO app (client_id, name, session_id, scope, created_at)
@@ -39,7 +39,7 @@ fn apps_that_were_registered_before_flows_were_asked_for_keep_every_flow_and_the
 }
 
 #[test]
-fn the_networks_of_sessions_are_put_in_order() {
+fn the_networks_of_sessions_are_made_sortable() {
     let mut old = of_version(18);
     let networks = [
         "192.0.2.1",
@@ -74,10 +74,10 @@ fn the_networks_of_sessions_are_put_in_order() {
     assert_eq!(found.unwrap(), [&expected[..], &[None]].concat());
 }
 
-/// The pair that such a token was exchanged for cannot be derived again, so nobody gets it
+/// The pair that such a token was exchanged for cannot be derived again, so it is never issued
 /// again.
 #[test]
-fn a_refresh_token_that_was_used_before_pairs_were_derived_is_settled() {
+fn a_refresh_token_used_before_pairs_were_derived_is_settled() {
     let mut old = of_version(15);
     let insert = "INSERT INTO app (client_id, name, scope, created_at) VALUES ('app_x', 'x', 'identity', 0);
          INSERT INTO app_grant (app_id, scope, created_at) VALUES (1, 'identity', 0);
@@ -96,7 +96,7 @@ fn a_refresh_token_that_was_used_before_pairs_were_derived_is_settled() {
 }
 
 #[test]
-fn ids_of_events_and_revocations_go_on_after_the_last_ones_ever() {
+fn ids_of_events_and_revocations_continue_after_the_highest_ever() {
     let mut old = of_version(26);
     let insert = "INSERT INTO event (id, time, source, command, params, targets)
              VALUES (7, 0, 'a', 'AWAY', '', '[]'), (9, 0, 'a', 'AWAY', '', '[]');

@@ -1,4 +1,5 @@
-//! The writer with a database of its own: refusals, failures of the machine, and who waits.
+//! The writer with a database of its own: refusals, failures of the machine, and the order of
+//! waiting jobs.
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -134,7 +135,7 @@ async fn a_refusal_that_records_something_stays_recorded() {
 }
 
 #[tokio::test]
-async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_is_run_again() {
+async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_runs_again() {
     let (_dir, writer, reader) = counter();
     let results = together(&writer, 40, |tx, v| {
         insert(tx, v)?;
@@ -159,7 +160,7 @@ async fn a_job_that_ends_the_transaction_fails_alone_and_the_rest_of_its_group_i
 }
 
 #[tokio::test]
-async fn a_job_that_overlooks_the_end_of_the_transaction_does_nothing_by_halves() {
+async fn a_job_that_ignores_the_end_of_the_transaction_leaves_nothing_half_done() {
     let (_dir, writer, reader) = counter();
     let results = together(&writer, 3, |tx, v| {
         if v == 1 {
@@ -200,7 +201,7 @@ async fn a_job_that_cannot_be_committed_fails_alone() {
 }
 
 #[tokio::test]
-async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on() {
+async fn while_no_transaction_can_begin_all_waiting_jobs_fail_at_once() {
     let (_dir, writer, other) = counter();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let started = Instant::now();
@@ -212,7 +213,7 @@ async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on(
     );
     assert!(
         started.elapsed() < PATIENCE * 30,
-        "each waited for its own turn"
+        "each waited for its own time-out"
     );
     other.execute_batch("ROLLBACK").unwrap();
     assert!(
@@ -225,7 +226,7 @@ async fn while_nothing_can_begin_all_that_waits_fails_at_once_and_later_goes_on(
 }
 
 #[tokio::test]
-async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_later_goes_on() {
+async fn while_no_transaction_can_be_committed_all_waiting_jobs_fail_at_once() {
     // Without a write-ahead log, a reader keeps others from committing.
     let (_dir, writer, other) = counter_with("DELETE", |_| {});
     other.execute_batch("BEGIN; SELECT * FROM n").unwrap();
@@ -239,11 +240,11 @@ async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_la
         results
             .iter()
             .all(|result| code(result) == Some(Code::StorageFailed)),
-        "30 too: what it saw is not so"
+        "job 30 too: the transaction that it saw was not committed"
     );
     assert!(
         started.elapsed() < PATIENCE * 30,
-        "each waited for its own turn"
+        "each waited for its own time-out"
     );
     assert!(values(&other).is_empty());
     other.execute_batch("COMMIT").unwrap();
@@ -257,7 +258,7 @@ async fn while_not_even_one_can_be_committed_all_that_waits_fails_at_once_and_la
 }
 
 #[tokio::test]
-async fn what_waits_is_committed_in_groups_of_bounded_size() {
+async fn waiting_jobs_are_committed_in_groups_of_bounded_size() {
     let (sizes, commits) = std::sync::mpsc::channel();
     let (_dir, writer, other) =
         counter_with("WAL", move |effects| sizes.send(effects.len()).unwrap());
@@ -282,7 +283,7 @@ async fn what_waits_is_committed_in_groups_of_bounded_size() {
 }
 
 #[tokio::test]
-async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order() {
+async fn a_network_that_writes_without_end_delays_only_itself_and_keeps_its_order() {
     let (_dir, writer, reader) = counter();
     let [attacker, sibling, stranger] =
         ["2001:db8:1:1::1", "2001:db8:1:2::1", "192.0.2.1"].map(|ip| ip.parse::<IpAddr>().unwrap());
@@ -291,7 +292,7 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
         attacker,
         writer.run(move |_| stay.recv().map_err(Error::internal)),
     );
-    // Without tokio's budget, which makes a task that polls much look at some futures later.
+    // Without tokio's budget. Once it is used up, a task looks at some futures later.
     let flood = (1..=2000).map(|v| {
         tokio::task::unconstrained(limits::on_behalf_of(
             attacker,
@@ -326,7 +327,7 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
     let ((busy, flood), other) = futures_util::future::join(flood, other).await;
     assert!(
         busy.is_ok() && other.is_ok() && flood.iter().all(Result::is_ok),
-        "nobody is refused"
+        "no job is refused"
     );
     let mut order = reader.prepare("SELECT v FROM n ORDER BY rowid").unwrap();
     let mut order = order
@@ -337,14 +338,14 @@ async fn a_network_that_writes_without_end_waits_for_itself_and_keeps_its_order(
     let place = order.iter().position(|v| *v == 0).unwrap();
     assert!(
         place < PLACES.permits_of_one,
-        "{place} of the attacker's were first"
+        "{place} of the attacker's jobs came first"
     );
     order.remove(place);
     assert!(order.is_sorted());
 }
 
 #[tokio::test]
-async fn stopping_commits_what_was_accepted_and_refuses_the_rest() {
+async fn stopping_commits_accepted_jobs_and_refuses_the_rest() {
     let (_dir, writer, reader) = counter();
     let stop = async { writer.stop() };
     // The jobs are polled first, so they are in the queue when the writer stops.

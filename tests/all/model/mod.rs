@@ -1,7 +1,6 @@
 //! Random commands of several sessions with several devices over real HTTP, against a plain model.
 //! Every answer, every snapshot and every queue in each delivery mode must equal the model's.
 //!
-//!
 //! `PROPTEST_CASES` sets the number of cases. A failing case is shrunk, printed with its story, and
 //! kept in `regressions.txt`.
 

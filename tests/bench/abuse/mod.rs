@@ -1,7 +1,6 @@
 //! Attacks by strangers on a server with its default limits, and their effect on other sessions.
 //! One run measures the others without an attack and then with it.
 //!
-//!
 //! Everything goes over loopback, to a separate server for each row. The server trusts a proxy on
 //! loopback, so that an attack can come from any number of networks. Every attack is bounded in
 //! requests and in time. An attacker that waits for answers sends at most twenty requests per

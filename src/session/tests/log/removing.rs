@@ -1,4 +1,4 @@
-//! What retention removes, and what nobody can read, against the list.
+//! Retention and the removal of unreadable events, against the list.
 
 use super::*;
 
@@ -8,7 +8,7 @@ impl World<'_> {
         let cutoff = Timestamp(self.now - age);
         let dropped = retention::drop_events(self.tx, cutoff, Timestamp(self.now), batch).unwrap();
         // Retention removes up to the last old event before the first young one. An event with a
-        // time in the future is neither.
+        // time in the future counts as neither.
         let (old, young) = (
             |time| time <= cutoff.0,
             |time| time > cutoff.0 && time <= self.now,
@@ -39,7 +39,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Removes what nobody can read. What anyone can read must stay, and all else must be gone.
+    /// Removes the events that nobody can read. All events that anyone can read must stay, and all
+    /// others must be gone.
     pub fn sweep(&mut self, batch: usize) -> TestCaseResult {
         while unreadable::remove(self.tx, batch).unwrap() >= batch {}
         for event in self.list.iter_mut().filter(|event| !event.gone) {

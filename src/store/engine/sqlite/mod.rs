@@ -1,5 +1,5 @@
-//! SQLite: how its files are opened, locked and read at the same time, how its statements run, and how
-//! the database deals with a full disk.
+//! SQLite: how its files are opened, locked and read at the same time, how its statements run, and
+//! how the database deals with a full disk.
 
 pub(in crate::store) mod backup;
 pub(in crate::store) mod error;

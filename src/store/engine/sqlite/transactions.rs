@@ -1,8 +1,8 @@
 //! The writer's transactions: each runs a group of jobs, every job in a savepoint of its own.
 //!
-//! Some errors (a full disk) make SQLite end the transaction, savepoints and all. If a job overlooks
-//! such an error, each further statement would be committed separately. Therefore only the COMMIT of
-//! the group may commit.
+//! Some errors (a full disk) make SQLite end the transaction, savepoints and all. If a job
+//! overlooks such an error, each further statement would be committed separately. Therefore only
+//! the COMMIT of the group may commit.
 
 use std::path::PathBuf;
 
@@ -24,9 +24,9 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// Opens the database at `path`, and creates or upgrades it where needed. On a full disk it uses
-    /// the reserve. Fails with `storage_failed` if that does not help, and with `internal_error` if
-    /// the database is not usable.
+    /// Opens the database at `path`, and creates or upgrades it where needed. On a full disk it
+    /// uses the reserve. Fails with `storage_failed` if that does not help, and with
+    /// `internal_error` if the database is not usable.
     pub fn open(path: PathBuf, now: Timestamp) -> Result<Self> {
         let mut room = Room::of(&path);
         loop {
@@ -114,8 +114,8 @@ impl Transactions {
     }
 
     /// Writes over what a failed COMMIT may have left at the end of the write-ahead log. If only
-    /// the sync of the log failed, the transaction is there whole, and after a crash the next server
-    /// would take it for committed.
+    /// the sync of the log failed, the transaction is there whole, and after a crash the next
+    /// server would take it for committed.
     fn bury(&self) {
         if let Err(error) = open::touch(&self.connection) {
             // Creating the error logs it, at the rate at which failures are logged.

@@ -2,7 +2,6 @@
 //! A token works exactly as long as its grant, app, key, client and session are live. The audit log
 //! has exactly the actions of the model.
 //!
-//!
 //! `PROPTEST_CASES` sets the number of cases. A failing case is shrunk, printed with its story, and
 //! kept in `regressions.txt`.
 
