@@ -91,9 +91,9 @@ mod tests {
         store::DatabaseLock,
     };
 
-    /// A client that was authenticated just before it left can neither change nor read anything.
+    /// A client that was authenticated just before its end can neither write nor read.
     #[tokio::test]
-    async fn who_calls_is_checked_again_in_the_transaction() {
+    async fn the_caller_is_checked_again_in_the_transaction() {
         let dir = tempfile::tempdir().unwrap();
         let lock = DatabaseLock::for_server(&dir.path().join("c.db")).unwrap();
         let hasher = Hasher::start(1).unwrap();

@@ -108,8 +108,8 @@ impl Snapshot {
     }
 }
 
-/// The largest share such that all together use no more than `room` if each takes what it wants up
-/// to the share.
+/// The largest share such that all channels together stay within `room`, if each takes what it
+/// needs up to the share.
 fn largest_share(wanted: &[i64], mut room: i64) -> i64 {
     let mut wanted = wanted.to_vec();
     wanted.sort_unstable();
@@ -213,7 +213,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn small_channels_are_whole_and_the_largest_share_what_is_left(counts in prop::collection::vec(1..60_i64, 0..20), room in 20..400_i64) {
+        fn small_channels_are_complete_and_the_largest_share_the_rest(counts in prop::collection::vec(1..60_i64, 0..20), room in 20..400_i64) {
             let share = largest_share(&counts, room);
             let shown = |share: i64| counts.iter().map(|count| *count.min(&share)).sum::<i64>();
             prop_assert!(share >= 1 && shown(share) <= room);

@@ -135,7 +135,7 @@ mod tests {
 
     /// The rows of the contract's own table. The codes beyond it follow the same pattern.
     #[test]
-    fn the_table_is_the_contracts() {
+    fn the_table_is_that_of_the_contract() {
         const CONTRACT: &str = "unauthenticated 451 401, client_ended 451 401, login_failed 464 401, password_mismatch 464 403,
             password_required 464 403, weak_password - 400, already_in_session 462 409, nickname_in_use 433 409,
             erroneous_nickname 432 400, no_nickname_given 431 400, unknown_command 421 400, need_more_params 461 400,

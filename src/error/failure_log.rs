@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_that_goes_on_is_a_bounded_number_of_lines() {
+    fn a_failure_that_lasts_makes_a_bounded_number_of_lines() {
         let lines = FailureLog::new();
         let told = (0..1000).filter(|_| lines.next_line().is_some()).count();
         assert_eq!(told, LINES as usize);

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_tells_of_every_verb_once() {
+    fn the_table_has_every_verb_once() {
         let mut names = HashSet::new();
         for verb in verbs() {
             assert!(
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn numerics_are_three_digits_and_stand_once() {
+    fn numerics_have_three_digits_and_appear_once() {
         let families = [
             channel::NUMERICS,
             lookup::NUMERICS,

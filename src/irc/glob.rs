@@ -12,7 +12,7 @@ const MAX_TEXT_BYTES: usize = u128::BITS as usize - 1;
 /// A text, prepared for matching against masks.
 pub struct Candidate {
     text: String,
-    /// For each lower-case byte, the positions at which it stands.
+    /// For each lower-case byte, its positions in the text.
     before: [u128; 256],
 }
 
@@ -122,7 +122,7 @@ mod tests {
     proptest! {
         /// A mask that makes the matcher go back and forth gives the same answer as [`search`].
         #[test]
-        fn a_prepared_text_is_matched_as_one_that_is_searched(
+        fn a_prepared_text_matches_like_a_plain_search(
             mask in string_regex("[aAb*?]{0,24}").unwrap(), text in string_regex("[abB]{0,16}").unwrap(),
         ) {
             prop_assert_eq!(fits(&mask, &text), search(mask.as_bytes(), text.as_bytes()));

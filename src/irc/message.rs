@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_command_and_params_and_perhaps_a_trailing_one() {
+    fn a_line_has_a_command_params_and_an_optional_trailing_one() {
         let parsed = |command: &str, params: &[&str]| {
             (
                 None,
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn an_invalid_message_is_refused() {
         for bad in [
             "",
             "   ",

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_outsiders_are_shown_goes_by_the_modes() {
+    fn the_modes_decide_what_outsiders_see() {
         for (flags, key, shown) in [
             ("nt", None, Shown::Everything),
             ("mnt", None, Shown::Everything),

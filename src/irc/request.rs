@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_verb_reads_only_asks() {
+    fn a_verb_that_is_read_only_parses_to_a_query() {
         for verb in verbs().filter(|verb| verb.read_only) {
             let args = vec!["#c".to_owned(); verb.min_params.max(1)];
             if let Ok(command) = (verb.parse)(&args) {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_judged_one_by_one_and_named_once() {
+    fn targets_are_checked_one_by_one_and_repeated_ones_count_once() {
         let Command::Change(Change::Channel(channel::Change::Join(items))) =
             parse("join #a,bad,#A,#b k").unwrap()
         else {

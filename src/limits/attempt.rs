@@ -61,7 +61,7 @@ impl Counts {
 }
 
 impl Attempt {
-    /// Says that the attempt was no failure: what was charged is given back, except for kept
+    /// Notes that the attempt was not a failure. Its charges are given back, except for kept
     /// charges.
     pub fn pass(self) {
         let back = self
@@ -84,7 +84,7 @@ impl Drop for Attempt {
 
 impl State {
     fn begin(&mut self, charges: &[Charge]) {
-        // Charges that are kept are never given back, so nobody needs to wait for them.
+        // Charges that are kept are never given back, so no attempt waits for them.
         for charge in charges.iter().filter(|charge| !charge.kept) {
             let new = || UnderWay {
                 attempts: 0,
@@ -129,7 +129,7 @@ mod tests {
         Arc::new(Counts::new(true))
     }
 
-    /// Charges of which ten are allowed at once.
+    /// Charges with a limit of ten at once.
     fn charges() -> Vec<Charge> {
         vec![Charge::new(Limit::SessionUserCodes, 1)]
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_under_way_makes_others_wait_and_refuses_none_if_it_passes() {
+    async fn a_running_attempt_makes_others_wait_and_refuses_none_if_it_passes() {
         let counts = counts();
         let mut under_way = ten(&counts).await;
         let mut next = pin!(counts.attempt(charges(), NOW));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn attempts_that_fail_refuse_those_that_wait() {
+    async fn attempts_that_fail_refuse_waiting_ones() {
         let counts = counts();
         let mut under_way = ten(&counts).await;
         let (mut next, mut other) = (
@@ -170,18 +170,18 @@ mod tests {
         );
         assert!(look(next.as_mut()).is_none() && look(other.as_mut()).is_none());
         drop(under_way.pop());
-        assert!(look(next.as_mut()).is_none(), "nine are still under way");
+        assert!(look(next.as_mut()).is_none(), "nine are still running");
         under_way.pop().unwrap().pass();
         let passed = look(next.as_mut()).unwrap().unwrap();
         under_way.clear();
-        assert!(look(other.as_mut()).is_none(), "one is under way");
+        assert!(look(other.as_mut()).is_none(), "one is running");
         drop(passed);
         assert_eq!(look(other.as_mut()).unwrap().err().unwrap().seconds, 30);
         assert!(counts.lock().under_way.is_empty());
     }
 
     #[tokio::test]
-    async fn so_many_wait_and_one_more_is_refused() {
+    async fn the_number_of_waiting_attempts_is_limited() {
         let counts = counts();
         let under_way = ten(&counts).await;
         let mut waiting: Vec<_> = (0..WAITING)
@@ -199,7 +199,7 @@ mod tests {
         waiting.pop();
         assert!(
             look(pin!(counts.attempt(charges(), NOW))).is_none(),
-            "one that goes away leaves its place"
+            "an attempt that goes away leaves its place"
         );
         drop(under_way);
     }

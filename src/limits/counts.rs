@@ -1,5 +1,5 @@
-//! The counts that protect people, behind one small interface: charge some keys, and give back what
-//! was charged.
+//! The counts against guesses and floods, behind one small interface: charge some keys, and give
+//! charges back.
 
 use std::{
     fmt::{self, Display},
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wait_is_told_and_is_true() {
+    fn the_longest_wait_is_reported_and_is_true() {
         let counts = Counts::new(true);
         let short = Charge::of_network(Limit::Address, network("192.0.2.1"));
         let long = Charge::new(Limit::Session, 1);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn wider_networks_have_wider_limits_and_none_is_another_s() {
+    fn wider_networks_have_wider_limits_of_their_own() {
         let counts = Counts::new(true);
         let tries = |prefix: &str, networks: std::ops::Range<u32>| {
             let mut passed = 0;
@@ -346,7 +346,7 @@ mod tests {
     /// A stranger with many networks makes a map forget the keys that are used least. Keys that are
     /// used more stay, and so do all keys of other kinds and of other widths.
     #[test]
-    fn a_flood_of_keys_takes_bounded_memory_and_makes_no_other_kind_forget() {
+    fn a_flood_of_keys_takes_bounded_memory_and_does_not_erase_other_kinds() {
         let counts = Counts::new(true);
         let guessed = Charge::new(Limit::Nick, "alice");
         let wide = Charge::of_network(Limit::Address, network("2001:db8::1"));

@@ -1,8 +1,8 @@
-//! Reports what happens again and again only a few times, then counts it, and reports the count
-//! when a window of time is over.
+//! Reports repeated incidents a few times, then counts them, and reports the count when a window of
+//! time is over.
 //!
 //! It bounds the lines that strangers can cause in the log and in the audit log, by key and window.
-//! What matters stays visible, and a flood of it is one line more.
+//! Important incidents stay visible, and a flood of them adds one line.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -174,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_told_and_the_rest_is_counted_until_the_window_is_over() {
+    fn a_few_are_reported_and_the_rest_is_counted_until_the_window_is_over() {
         let tally = LogTally::new(BOUNDS);
         assert_eq!(told(&tally, 1, 3, 0), 3);
-        assert_eq!(tally.due(at(1000)), [], "nothing is left to tell");
+        assert_eq!(tally.due(at(1000)), [], "nothing is left to report");
         assert_eq!(told(&tally, 1, 10, 1000), 3);
         assert_eq!(told(&tally, 2, 10, 1030), 3);
         assert_eq!(tally.due(at(1059)), []);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_told_is_counted() {
+    fn unreported_incidents_are_counted() {
         let tally = LogTally::new(BOUNDS);
         assert!(tally.note(1, at(0)));
         tally.count(Some(1), 1, at(0));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn further_keys_are_told_of_together() {
+    fn further_keys_are_reported_together() {
         let tally = LogTally::new(BOUNDS);
         assert_eq!((told(&tally, 1, 5, 0), told(&tally, 2, 5, 0)), (3, 3));
         assert_eq!(

@@ -13,7 +13,8 @@ use crate::{
 
 /// A session that is younger than this is a newcomer.
 const NEWCOMER: Duration = Duration::from_hours(24);
-/// All newcomers of a network together may add one part in this many of what the network may add.
+/// All new sessions of a network together may add one part in this many of what the network may
+/// add.
 const NEWCOMERS_PART: u64 = 2;
 /// Each session may add one part in this many.
 const SESSION_PART: u64 = 10;
@@ -105,8 +106,8 @@ impl Storage {
     }
 
     /// Charges an author for the bytes that it adds. Fails if that exceeds a limit. An essential
-    /// charge never fails: if there is no room for it, it is charged to the session alone, so that
-    /// it uses nothing of what is left to others.
+    /// charge never fails. If there is no room for it, it is charged to the session alone, so that
+    /// it takes no room from others.
     pub fn charge(&self, author: Author, bytes: u64, essential: bool) -> Result<Receipt, Refused> {
         let (mut keys, now) = (self.keys(author), self.clock.steady());
         let mut windows = self.lock();
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_has_a_tenth_newcomers_half_and_a_network_all() {
+    fn a_session_may_add_a_tenth_newcomers_half_and_a_network_all() {
         let (storage, _) = storage();
         let newcomers = (1..=9).map(|session| fills(&storage, author("192.0.2.1", session, false)));
         assert_eq!(
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_essential_is_never_refused_and_counts_where_there_is_room() {
+    fn an_essential_charge_is_never_refused_and_counts_if_there_is_room() {
         let (storage, _) = storage();
         for _ in 0..10 {
             storage
@@ -262,12 +263,12 @@ mod tests {
         assert_eq!(
             old.collect::<Vec<_>>(),
             [100, 100, 100, 100, 100, 0, 0, 0],
-            "and nothing of the others'"
+            "and none of the others' part"
         );
     }
 
     #[test]
-    fn a_day_later_there_is_room_again_and_the_wait_says_so() {
+    fn a_day_later_there_is_room_again_and_the_reported_wait_is_true() {
         let (storage, pass) = storage();
         let alice = author("192.0.2.1", 1, true);
         fills(&storage, alice);
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_was_not_added() {
+    fn bytes_that_are_given_back_do_not_count() {
         let (storage, _) = storage();
         let alice = author("192.0.2.1", 1, false);
         let receipt = storage.charge(alice, 100, false).unwrap();

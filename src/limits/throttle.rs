@@ -109,7 +109,7 @@ mod tests {
         );
         assert!(
             throttle.charge(2, 1, at(100)).is_ok(),
-            "another key is another's"
+            "each key has a limit of its own"
         );
         assert!(throttle.charge(1, 1, at(101)).is_err());
         assert!(throttle.charge(1, 1, at(102)).is_ok() && throttle.charge(1, 1, at(102)).is_err());
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_counts_as_so_many() {
+    fn an_amount_counts_as_that_many() {
         let throttle = throttle();
         throttle.charge(1, 2, at(0)).unwrap();
         assert_eq!(throttle.charge(1, 2, at(0)).unwrap_err().seconds, 2);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_burst_passes_once_all_has_come_back_and_takes_longer() {
+    fn an_amount_above_the_burst_passes_when_all_is_free_and_then_takes_longer() {
         let throttle = throttle();
         throttle.charge(1, 1, at(0)).unwrap();
         assert_eq!(throttle.charge(1, 10, at(0)).unwrap_err().seconds, 2);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_news_once_in_a_window() {
+    fn a_refusal_is_first_once_in_a_window() {
         let throttle = throttle();
         let refused = |seconds| {
             while throttle.charge(1, 1, at(seconds)).is_ok() {}
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_everything_passes_and_nothing_is_remembered() {
+    fn without_a_rate_everything_passes_and_nothing_is_stored() {
         let throttle = Throttle::new(None);
         (0..100).for_each(|_| throttle.charge(1, 1000, at(0)).unwrap());
         assert_eq!(throttle.lock().len(), 0);

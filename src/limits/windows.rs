@@ -7,12 +7,12 @@ use std::{
 };
 
 /// The most keys that are remembered. Beyond them, the keys that have used nothing within the day
-/// are forgotten. If there are none, the half that has used least is forgotten: a stranger who
-/// wants to be forgotten must bring more keys than that, each to the same amount.
+/// are forgotten. If there are none, the half that has used least is forgotten. To be forgotten, a
+/// stranger must bring more keys than that, each with the same use.
 const KEYS: usize = 16_384;
-/// The seconds of a slot. What was used within one slot is forgotten together.
+/// The seconds of a slot. Everything that was used within one slot is forgotten together.
 const SLOT: u64 = 3600;
-/// The whole slots of a day. The present slot comes on top of them.
+/// The whole slots of a day. The current slot is added to them.
 const DAY: u64 = 24;
 
 /// What each key has used.
@@ -132,7 +132,7 @@ mod tests {
 
     /// Uses seven at a time, once a minute, whenever it may.
     #[test]
-    fn no_day_has_more_than_the_limit_and_waits_are_true() {
+    fn no_day_exceeds_the_limit_and_the_reported_waits_are_true() {
         let (mut windows, mut used) = (Windows::default(), Vec::new());
         let (limit, mut now) = (100, 0);
         while now < 4 * 86_400 {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_was_not_used() {
+    fn use_that_is_given_back_does_not_count() {
         let mut windows = Windows::default();
         let slot = windows.take(1, 60, at(0));
         windows.take(1, 40, at(2 * 3600));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_keys_takes_bounded_memory_and_leaves_those_that_used_most() {
+    fn a_flood_of_keys_takes_bounded_memory_and_keeps_those_that_used_most() {
         let mut windows = Windows::default();
         windows.take(0, 1000, at(0));
         for key in 1..KEYS * 3 {

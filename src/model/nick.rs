@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nick_is_named_by_a_whole_word_in_any_ascii_case() {
+    fn a_nick_is_mentioned_by_a_whole_word_in_any_ascii_case() {
         let alice = Nick::parse("alice").unwrap();
         for text in [
             "alice",

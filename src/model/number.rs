@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_whole_number_is_digits_and_perhaps_a_minus() {
+    fn a_whole_number_is_digits_with_an_optional_minus() {
         for (text, number) in [
             ("0", Some(0)),
             ("007", Some(7)),

@@ -132,7 +132,7 @@ mod tests {
     use crate::error::{Code, Error};
 
     #[test]
-    fn scopes_are_words_in_any_order_and_written_in_one() {
+    fn scopes_are_read_in_any_order_and_written_in_one() {
         let scopes = Scopes::parse(" identity chat:write  chat:read chat:write").unwrap();
         assert_eq!(scopes.to_string(), "chat:read chat:write identity");
         assert!(scopes.allow(Scope::ChatRead) && !scopes.allow(Scope::SessionManage));

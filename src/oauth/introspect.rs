@@ -17,7 +17,7 @@ use crate::{
 pub struct Introspection {
     /// What the token has, whichever its kind.
     pub token: TokenFacts,
-    /// The token's kind.
+    /// The name of an access token in the reports of ends. `None` for a refresh token.
     pub kind: TokenKind,
     /// The name of the app that the token was issued to.
     pub client_id: String,
@@ -102,7 +102,7 @@ pub async fn introspect(
         return Ok(None);
     };
     if unsettled {
-        // Somebody presented this token, so the app has it, and its parent is settled.
+        // The app has received this token, because it was presented. So its parent is settled.
         match core
             .store
             .write(move |tx| token::settle_parent(tx, presented, now))

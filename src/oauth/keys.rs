@@ -31,7 +31,7 @@ const MAX_RES: usize = 100;
 pub struct Wanted {
     /// The name that the session sees.
     pub name: String,
-    /// What the key may do.
+    /// The scope of the key.
     pub scope: Scopes,
     /// The channels that the key is confined to. `None`: all of the session's.
     pub res: Option<Vec<ChannelName>>,
@@ -66,7 +66,7 @@ impl By<'_> {
     }
 }
 
-/// A key and its secrets, of which only hashes are known.
+/// A key and its secrets, of which the server keeps only hashes.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// The key itself: an app that a session owns.
@@ -151,7 +151,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
     Ok(Issued { key, secret })
 }
 
-/// Lists the session's live keys and those that ended last, oldest first.
+/// Lists the session's live keys and the keys that ended last, oldest first.
 pub async fn list(core: &Core, live: &LiveClient) -> Result<Vec<Key>> {
     let caller = live.caller;
     core.read_as(caller, move |tx| {

@@ -26,7 +26,8 @@ const REFRESH: Duration = Duration::from_hours(30 * 24);
 /// The longest time until a session is asked again, however often its grant was refreshed.
 pub const GRANT_LIFE: Duration = Duration::from_hours(180 * 24);
 
-/// What a transaction issued with a [`Mint`].
+/// The longest time after which a session must consent again, however often its grant was
+/// refreshed.
 #[derive(Debug)]
 pub struct Minted {
     /// What the access token allows.

@@ -110,8 +110,9 @@ fn exchange(tx: &Write, app: &App, mint: &Mint, by: &Redemption) -> Result<Decis
     Ok(Ok(minted))
 }
 
-/// Ends what a used code issued when it comes back with everything right: its tokens, and the grant
-/// if the code created it. Tells the session's devices, if anything was left to end.
+/// Ends everything that a used code issued, when it is presented again with the right redirect URI
+/// and verifier: its tokens, and the grant if the code created it. Tells the session's devices, if
+/// anything was left to end.
 fn end_reused(
     tx: &Write,
     app: &App,

@@ -95,7 +95,7 @@ mod tests {
 
     /// A wider network's limit holds even if narrower networks in it have room left.
     #[tokio::test]
-    async fn live_sessions_are_counted_by_network_and_by_the_wider_ones_around_it() {
+    async fn live_sessions_are_counted_by_network_and_by_wider_networks() {
         let dir = tempfile::tempdir().unwrap();
         let limits = Limits {
             max_sessions: Some(2),

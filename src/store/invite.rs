@@ -144,7 +144,7 @@ mod tests {
     /// Invitations are made in the reverse order of their channels' and sessions' ids, to show that
     /// only their age decides.
     #[test]
-    fn the_oldest_gives_way_by_age_and_silenced_ones_take_no_place() {
+    fn the_oldest_invitation_is_removed_and_silenced_ones_do_not_count() {
         let many = MAX_PENDING as usize + 1;
         for of_session in [true, false] {
             let world = if of_session {
@@ -172,20 +172,23 @@ mod tests {
             (many..many + 20).for_each(|n| invite(n, true));
             assert!(
                 pending(0) && !pending(many),
-                "silenced ones open no door, and take no place"
+                "silenced ones let no session in, and do not count"
             );
             invite(many - 1, false);
-            assert!(!pending(0) && (1..many).all(pending), "the oldest gave way");
+            assert!(
+                !pending(0) && (1..many).all(pending),
+                "the oldest was removed"
+            );
             invite(many, false);
             assert!(
                 !pending(1) && pending(many),
-                "one that was silenced before is the youngest now"
+                "one that was silenced before is the newest now"
             );
         }
     }
 
     #[test]
-    fn silenced_ones_are_bounded_too() {
+    fn silenced_invitations_are_limited_too() {
         let many = MAX_PENDING as usize + 5;
         let world = world(1, many);
         let tx = Write::new(&world.sql);

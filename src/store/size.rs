@@ -34,7 +34,7 @@ pub fn length(text: Option<&String>) -> usize {
 /// The bytes of a row whose texts and hashes take `values` bytes and that has `entries` entries in
 /// indexes.
 pub fn of_row(values: usize, entries: usize) -> u64 {
-    // A row that is just longer than a page may take less of it than one that just fits.
+    // A row that is just longer than a page may take less of it than a row that just fits.
     let row = ROW
         .map(|more| in_pages(values + more))
         .into_iter()
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_what_it_takes_and_not_much_more() {
+    fn the_counted_bytes_are_the_used_ones_or_slightly_more() {
         for lengths in [
             &[10][..],
             &[100],

@@ -15,7 +15,7 @@ pub fn note(tx: &Write, target: TargetId) -> Result<()> {
     Ok(())
 }
 
-/// A target that must be swept. `None`: there is none.
+/// A target that must be swept. `None` if there is none.
 pub fn next(tx: &Read) -> Result<Option<TargetId>> {
     tx.optional("SELECT target_id FROM sweep LIMIT 1", &[], |row| row.get(0))
 }

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back_as_they_were_and_take_one_byte_more_each() {
+    fn texts_are_read_back_unchanged_and_take_one_byte_more_each() {
         for texts in [
             &[][..],
             &[""],

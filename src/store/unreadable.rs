@@ -39,7 +39,7 @@ pub fn remove(tx: &Write, batch: usize) -> Result<usize> {
             if addresses >= ADDRESSES * batch {
                 return Ok(batch);
             }
-            // Another target of the event may have somebody who can read it.
+            // A session may still be able to read the event through another of its targets.
             let targets = log::targets_of(tx, *id)?;
             addresses += targets.len();
             let mut readable = false;
@@ -129,8 +129,8 @@ impl Gaps<'_> {
                     gaps.push((EventId(first), EventId(since - 1)));
                 }
                 count += 1;
-                // A present member, or one who joins while the channel is +H, can read everything
-                // that follows. After this many stays, assume that somebody can.
+                // A current member, or one who joins while the channel is +H, can read everything
+                // that follows. After this many stays, assume that a session can read it.
                 let Some(until) = until.filter(|_| count < STAYS) else {
                     return Ok(Some(()));
                 };

@@ -122,7 +122,7 @@ mod tests {
     use crate::model::{ChannelId, SessionId};
 
     #[test]
-    fn a_list_is_read_anew_after_a_second_or_where_that_is_cheap_after_a_change() {
+    fn a_list_is_read_again_after_a_second_or_soon_after_a_change_if_that_is_cheap() {
         let latest = Latest::default();
         let now = Instant::now();
         let read = |took| {

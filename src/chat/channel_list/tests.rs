@@ -27,7 +27,7 @@ fn walk(list: &ChannelList, mut from: PageStart, limit: usize, matching: &str) -
 }
 
 #[test]
-fn a_walk_meets_every_channel_once_in_either_order() {
+fn a_walk_visits_every_channel_once_in_either_order() {
     let list = list(&[
         ("#b", Some(2)),
         ("#A", Some(1)),
@@ -52,7 +52,7 @@ fn a_walk_meets_every_channel_once_in_either_order() {
     assert_eq!(
         by_name("#bb"),
         [vec!["#c", "#d"], vec!["#key"]],
-        "behind one that there is not"
+        "after a channel that does not exist"
     );
     assert_eq!(by_name("#x"), [Vec::<String>::new()]);
     assert_eq!(walk(&list, PageStart::Largest, 1, "A"), [["#A"]]);
@@ -63,7 +63,7 @@ fn a_walk_meets_every_channel_once_in_either_order() {
 }
 
 #[test]
-fn a_page_ends_where_it_is_long_enough() {
+fn a_page_ends_at_its_length() {
     let mut long = list(&[("#a", Some(2)), ("#b", Some(1)), ("#c", Some(1))]);
     long.channels[0].topic = Some("\u{1}".repeat(PAGE_BYTES / 6));
     assert_eq!(

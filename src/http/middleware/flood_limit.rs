@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(
             commands(&format!("MODE #c {}", "+n-n".repeat(100))),
             50,
-            "so do changes that need no parameter"
+            "so do mode changes without a parameter"
         );
         for line in [
             "MODE #c",

@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn a_command_has_at_most_20_targets_however_often_it_names_them(
+    fn a_command_has_at_most_20_targets_and_repeated_ones_count_once(
         verb in select(vec!["JOIN", "PART", "PRIVMSG", "NAMES", "LIST"]),
         names in (17..24_usize).prop_flat_map(|count| vec((0..count, any::<bool>()), 20..90)),
     ) {
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_as_long_as_it_may_be(
+    fn a_text_is_accepted_up_to_its_limit(
         (start, limit) in select(vec![
             ("PRIVMSG #a", 4096), ("NOTICE #a", 4096), ("TOPIC #a", 1024), ("PART #a", 1024), ("KICK #a bob", 1024),
             ("AWAY", 1024), ("QUIT", 1024), ("PING", 1024), ("WHO", 64),

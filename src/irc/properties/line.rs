@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_can_be_written_and_read_again(text in anything()) {
+    fn an_accepted_message_can_be_written_and_read_again(text in anything()) {
         if let Ok((label, words)) = outcome(Message::parse_line(&text)) {
             let again = line(label.as_deref(), &words[0], &words[1..]);
             prop_assert_eq!(outcome(Message::parse_line(&again)), Ok((label, words)), "{:?}", again);

@@ -1,5 +1,5 @@
-//! Properties of every message, not only of the examples that somebody thought of. `PROPTEST_CASES`
-//! sets the number of cases. Failures that these tests found are named tests beside the code.
+//! Properties of every message, beyond hand-picked examples. `PROPTEST_CASES` sets the number of
+//! cases. Failures that these tests found are named tests beside the code.
 
 mod command;
 mod line;
@@ -13,7 +13,7 @@ use proptest::{
 
 use super::command::verbs;
 
-/// Text that often contains what has a meaning to a parser.
+/// Text that often contains characters with a meaning to a parser.
 fn text() -> impl Strategy<Value = String> {
     let marks = [
         ":", "@", ";", "=", "\\", ",", "#", "!", "*", "?", "+", "-", "0", "label", "label=",

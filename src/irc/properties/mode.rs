@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mask_says_what_it_leaves_out(nick in "[a-z*?]{0,9}", user in "[a-z*?]{0,9}", host in "[a-z*?@!]{0,9}") {
+    fn a_mask_is_completed_with_its_missing_parts(nick in "[a-z*?]{0,9}", user in "[a-z*?]{0,9}", host in "[a-z*?@!]{0,9}") {
         let mask = |text: &str| Mask::parse(text).map(|mask| mask.as_str().to_owned()).ok();
         let any = |part: &str| if part.is_empty() { "*".to_owned() } else { part.to_owned() };
         let full = format!("{}!{}@{}", any(&nick), any(&user), any(&host));
@@ -116,14 +116,14 @@ proptest! {
     }
 
     #[test]
-    fn a_nick_as_a_mask_fits_whoever_has_it(nick in "[a-zA-Z]{1,9}") {
+    fn a_nick_as_a_mask_matches_the_session_with_that_nick(nick in "[a-zA-Z]{1,9}") {
         let mask = Mask::parse(&nick).unwrap();
         let fits = |nick: &str| mask.matches(&glob::Candidate::new(format!("{nick}!s7@rejoin.server")));
         prop_assert!(fits(&nick.to_ascii_uppercase()) && !fits(&(nick + "x")));
     }
 
     #[test]
-    fn a_glob_fits_as_the_table_of_all_beginnings_says((pattern, text) in glob_and_text()) {
+    fn a_glob_matches_as_the_table_of_all_prefixes_says((pattern, text) in glob_and_text()) {
         prop_assert_eq!(glob::fits(&pattern, &text), fits(&pattern, &text));
     }
 }

@@ -29,7 +29,7 @@ fn nicks(members: &[Member]) -> Vec<(String, bool, bool)> {
 }
 
 #[test]
-fn channels_and_members_read_at_once_are_those_read_one_by_one() {
+fn reading_all_channels_at_once_equals_reading_them_one_by_one() {
     let sql = open_in_memory();
     sql.execute_batch(FILL).unwrap();
     let tx = &Read::of(&sql);

@@ -85,8 +85,8 @@ fn a_new_verb_compiles_and_passes_its_tests() {
     for test in [
         "irc::verbs::lookup::tests::ison_takes_its_nicks_from_all_parameters_and_at_most_twenty",
         "chat::commands::lookup::tests::ison_tells_which_nicks_are_in_use",
-        "irc::command::tests::the_table_tells_of_every_verb_once",
-        "irc::command::tests::numerics_are_three_digits_and_stand_once",
+        "irc::command::tests::the_table_has_every_verb_once",
+        "irc::command::tests::numerics_have_three_digits_and_appear_once",
     ] {
         assert!(output.contains(&format!("test {test} ... ok")), "{output}");
     }

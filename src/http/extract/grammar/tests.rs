@@ -108,7 +108,7 @@ fn a_list_spans_several_lines_and_commas_in_quotes_do_not_separate() {
 }
 
 #[test]
-fn accept_asks_for_a_type_by_its_name_and_a_weight() {
+fn accept_lists_types_with_weights() {
     let asks = |lines: &[&[u8]]| accepts(&headers(header::ACCEPT, lines), "text/html");
     for html in [
         "text/html",
@@ -182,7 +182,7 @@ fn a_coding_is_accepted_by_its_name_or_by_a_star() {
 }
 
 #[test]
-fn an_entity_tag_is_found_weak_or_strong_among_others() {
+fn an_entity_tag_is_found_among_weak_and_strong_ones() {
     let known = |line: &str| {
         none_match(
             &headers(header::IF_NONE_MATCH, &[line.as_bytes()]),

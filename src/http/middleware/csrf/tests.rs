@@ -34,7 +34,7 @@ fn fetch_metadata_or_else_the_origin_decides_whether_an_unsafe_request_is_ours()
         assert!(posted(&[("sec-fetch-site", good)]), "{good}");
         assert!(
             posted(&[("sec-fetch-site", good), ("origin", "https://evil.example")]),
-            "the browser's word decides"
+            "Fetch Metadata decides"
         );
     }
     for bad in [
@@ -282,7 +282,7 @@ fn a_request_that_a_page_of_another_origin_may_have_sent_acknowledges_nothing() 
                     own_origins,
                     &[("referer", other), ("sec-fetch-mode", "cors")]
                 ),
-                "the browser's word decides"
+                "Fetch Metadata decides"
             );
         }
         for odd in [

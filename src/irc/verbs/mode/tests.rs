@@ -48,7 +48,7 @@ fn many_modes_do_not_take_long() {
 }
 
 #[test]
-fn a_mistake_refuses_the_whole() {
+fn one_mistake_refuses_all_changes() {
     for (modes, args, code) in [
         ("+tz", vec![], Code::UnknownMode),
         ("+o", vec![], Code::NeedMoreParams),

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_come_in_from_one_network_leave_the_reserve_to_others() {
+    fn new_sessions_of_one_network_leave_the_reserve_to_others() {
         let (_dir, mut room) = full(16);
         let half = of(Priority::Entry, "2001:db8:1:1::1", ENTRIES_OF_ONE / 2);
         room.note(&half);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_room_the_reserve_is_not_given_up() {
+    fn the_reserve_stays_while_there_is_room() {
         let (_dir, mut room) = full(16);
         for priority in [Priority::Essential, Priority::Entry, Priority::Ordinary] {
             assert!(!room.make_room(priority));

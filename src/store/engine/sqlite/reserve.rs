@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_takes_room_on_the_disk_and_gives_it_up_step_by_step() {
+    fn the_reserve_takes_room_on_the_disk_and_gives_it_up_step_by_step() {
         let dir = tempfile::tempdir().unwrap();
         let (database, file) = (dir.path().join("r.db"), dir.path().join("r.db.reserve"));
         let mut reserve = Reserve::of(&database);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_keeps_no_room_is_no_reserve() {
+    fn a_file_that_takes_no_room_does_not_count_as_a_reserve() {
         let dir = tempfile::tempdir().unwrap();
         let (database, file) = (dir.path().join("r.db"), dir.path().join("r.db.reserve"));
         File::create(&file).unwrap().set_len(SIZE).unwrap();
