@@ -37,7 +37,7 @@ mod groups;
 /// same.
 const WAITING: usize = 1024;
 /// How the slots are shared out.
-const PLACES: Bounds = Bounds {
+const SLOTS: Bounds = Bounds {
     permits: WAITING,
     permits_of_one: WAITING / 4,
     // More than can be connected, because a write that ends something must not be refused.
@@ -64,7 +64,7 @@ struct Work<T, F> {
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
     /// The job's slot, which is free again when the job is answered.
-    _place: Turn<Option<Network>>,
+    _slot: Turn<Option<Network>>,
 }
 
 impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
@@ -130,7 +130,7 @@ impl WriteSlot {
             cost,
             result: None,
             caller,
-            _place: turn,
+            _slot: turn,
         }));
         // The queue would otherwise stay open as long as the caller waits.
         drop(line);
@@ -142,7 +142,7 @@ impl WriteSlot {
 pub struct Writer {
     line: Mutex<Option<mpsc::UnboundedSender<Box<dyn Job>>>>,
     /// Shares the slots fairly among networks.
-    places: Fair<Option<Network>>,
+    slots: Fair<Option<Network>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// The counts of what each network adds to the disk.
     pub counted: Counted,
@@ -162,7 +162,7 @@ impl Writer {
         let (line, thread) = (Mutex::new(Some(line)), Mutex::new(Some(thread)));
         Ok(Self {
             line,
-            places: Fair::new(PLACES),
+            slots: Fair::new(SLOTS),
             thread,
             counted: Counted::default(),
         })
@@ -171,17 +171,17 @@ impl Writer {
     /// Waits for a slot in the queue. Fails with `overloaded` if too many callers of the network
     /// wait, or if the server is stopping.
     pub async fn write_slot(&self, lane: Lane) -> Result<WriteSlot> {
-        let turn = self.places.enter(payer(), lane).await.map_err(crowded)?;
-        self.placed(turn).ok_or_else(stopping)
+        let turn = self.slots.enter(payer(), lane).await.map_err(crowded)?;
+        self.slot_for(turn).ok_or_else(stopping)
     }
 
     /// A slot in the queue, if one is free now.
     pub fn free_write_slot(&self) -> Option<WriteSlot> {
-        self.placed(self.places.try_enter(&payer())?)
+        self.slot_for(self.slots.try_enter(&payer())?)
     }
 
     /// The slot for a turn. `None`: the server is stopping.
-    fn placed(&self, turn: Turn<Option<Network>>) -> Option<WriteSlot> {
+    fn slot_for(&self, turn: Turn<Option<Network>>) -> Option<WriteSlot> {
         let line = self.line.lock().clone()?;
         Some(WriteSlot {
             line,

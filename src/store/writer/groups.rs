@@ -143,7 +143,7 @@ fn run_job(transactions: &Transactions, job: &mut dyn Job) -> Option<Vec<Effect>
     let tx = Write::new(transactions.connection());
     let kept = catch_unwind(AssertUnwindSafe(|| job.run(&tx))).unwrap_or(false);
     if job.is_failed() {
-        // It may be run again, and it keeps its place before the jobs that came after it.
+        // It may be run again, and it stays before the jobs that came after it.
         return None;
     }
     let effects = tx.effects.into_inner();

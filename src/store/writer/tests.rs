@@ -335,12 +335,12 @@ async fn a_network_that_writes_without_end_delays_only_itself_and_keeps_its_orde
         .unwrap()
         .map(Result::unwrap)
         .collect::<Vec<i64>>();
-    let place = order.iter().position(|v| *v == 0).unwrap();
+    let position = order.iter().position(|v| *v == 0).unwrap();
     assert!(
-        place < PLACES.permits_of_one,
-        "{place} of the attacker's jobs came first"
+        position < SLOTS.permits_of_one,
+        "{position} of the attacker's jobs came first"
     );
-    order.remove(place);
+    order.remove(position);
     assert!(order.is_sorted());
 }
 
