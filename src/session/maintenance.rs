@@ -8,8 +8,8 @@ use crate::{
     error::Result,
     model::{EndReason, Moment, Timestamp},
     store::{
-        Read, app, app_grant, audit, authorization_code, channel_history, client, client_lifetime,
-        device_code, label, retention, revocation, sweep, token, unreadable,
+        Read, Write, app, app_grant, audit, authorization_code, channel_history, client,
+        client_lifetime, device_code, label, retention, revocation, sweep, token, unreadable,
     },
 };
 
@@ -115,68 +115,39 @@ impl Core {
 
     async fn drop_old(&self, due: Timestamp) -> Result<()> {
         let cutoff = due.minus(self.limits.retention);
-        while self
-            .store
-            .write(move |tx| retention::drop_events(tx, cutoff, due, BATCH))
-            .await?
-            > 0
-        {}
-        while self
-            .store
-            .write(|tx| retention::drop_stays(tx, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(|tx| channel_history::drop_old(tx, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH))
-            .await?
-            >= BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| revocation::expire(tx, cutoff, BATCH))
-            .await?
-            == BATCH
-        {}
+        self.in_batches(move |tx| retention::drop_events(tx, cutoff, due, BATCH))
+            .await?;
+        self.in_batches(|tx| retention::drop_stays(tx, BATCH))
+            .await?;
+        self.in_batches(|tx| channel_history::drop_old(tx, BATCH))
+            .await?;
+        self.in_batches(move |tx| retention::drop_tombstones(tx, cutoff, due, BATCH))
+            .await?;
+        self.in_batches(move |tx| revocation::expire(tx, cutoff, BATCH))
+            .await?;
         let cutoff = due.minus(self.limits.audit_retention);
-        while self
-            .store
-            .write(move |tx| audit::expire(tx, cutoff, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| label::expire(tx, due, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| token::expire(tx, due, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| authorization_code::expire(tx, due, BATCH))
-            .await?
-            == BATCH
-        {}
-        while self
-            .store
-            .write(move |tx| device_code::expire(tx, due, BATCH))
-            .await?
-            == BATCH
-        {}
+        self.in_batches(move |tx| audit::expire(tx, cutoff, BATCH))
+            .await?;
+        self.in_batches(move |tx| label::expire(tx, due, BATCH))
+            .await?;
+        self.in_batches(move |tx| token::expire(tx, due, BATCH))
+            .await?;
+        self.in_batches(move |tx| authorization_code::expire(tx, due, BATCH))
+            .await?;
+        self.in_batches(move |tx| device_code::expire(tx, due, BATCH))
+            .await?;
         self.callers.forget_expired(due);
+        Ok(())
+    }
+
+    /// Calls `remove`, which removes a batch of rows and returns how many, until it finds none.
+    /// Each call has a transaction of its own. A batch may be shorter than [`BATCH`] and not be the
+    /// last.
+    async fn in_batches<F>(&self, remove: F) -> Result<()>
+    where
+        F: Fn(&Write) -> Result<usize> + Copy + Send + 'static,
+    {
+        while self.store.write(remove).await? > 0 {}
         Ok(())
     }
 
