@@ -95,8 +95,13 @@ fn end_apps_of(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
     for key in app::live_keys_of(tx, id)? {
         end_app(tx, key.id, reason, now)?;
     }
-    authorization_code::remove_of_session(tx, id)?;
-    device_code::remove_of_session(tx, id)
+    end_approvals_of(tx, id)
+}
+
+/// Ends all approvals of a session, redeemed or not: their codes are unknown from now on.
+pub fn end_approvals_of(tx: &Write, session: SessionId) -> Result<()> {
+    authorization_code::remove_of_session(tx, session)?;
+    device_code::remove_of_session(tx, session)
 }
 
 /// Ends a client. The last device takes the session with it; then the session's QUIT is returned.

@@ -16,9 +16,8 @@ use crate::{
     model::{Authority, EndReason, GrantId, SessionId, Timestamp},
     secret::Secret,
     store::{
-        DatabaseLock, Write, app, app_grant, audit, authorization_code,
+        DatabaseLock, Write, app, app_grant, audit,
         client::{self, NewClient},
-        device_code,
         restore::{self, Restored},
         session::{self, Session},
     },
@@ -156,8 +155,7 @@ fn end_of_session(
     for (grant, _) in grants {
         lifecycle::end_grant(tx, grant.id, EndReason::Revoked, now)?;
     }
-    authorization_code::remove_of_session(tx, id)?;
-    device_code::remove_of_session(tx, id)
+    lifecycle::end_approvals_of(tx, id)
 }
 
 fn for_each_session(tx: &Write, mut each: impl FnMut(&Session) -> Result<()>) -> Result<()> {

@@ -152,7 +152,7 @@ pub fn note_used(
     Ok(())
 }
 
-/// Removes the codes of a session that has ended.
+/// Removes all codes of a session.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.execute(
         "DELETE FROM authorization_code WHERE session_id = ?1",

@@ -227,7 +227,7 @@ pub fn remove_of_app(tx: &Write, app: AppId) -> Result<()> {
     Ok(())
 }
 
-/// Removes the codes that were approved by a session that has ended.
+/// Removes all codes that a session approved.
 pub fn remove_of_session(tx: &Write, session: SessionId) -> Result<()> {
     tx.execute(
         "DELETE FROM device_code WHERE session_id = ?1",
