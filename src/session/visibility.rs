@@ -255,8 +255,8 @@ impl<'a> Visibility<'a> {
         };
         let me = session::get(self.tx, restriction.me)?;
         let mut seen = BTreeMap::from([(me.nick.folded(), me)]);
-        for (channel, _) in self.live(&restriction.channels)? {
-            let members = session::on_channel(self.tx, channel.id)?.into_iter();
+        for channel in &restriction.channels {
+            let members = session::on_channel(self.tx, channel)?.into_iter();
             seen.extend(members.map(|member| (member.nick.folded(), member)));
         }
         seen.retain(|nick, _| glob::fits(mask, nick));

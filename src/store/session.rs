@@ -11,7 +11,7 @@ use crate::{
     audit::Subject,
     error::{Code, Error, Result},
     irc::glob,
-    model::{ChannelId, HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
+    model::{HashedPassword, Network, Nick, SessionId, TargetId, Timestamp},
 };
 
 /// The most sessions that are compared with a mask.
@@ -215,12 +215,15 @@ pub fn by_nick(tx: &Read, nick: &Nick) -> Result<Option<Session>> {
     )
 }
 
-/// The sessions that are on a channel.
-pub fn on_channel(tx: &Read, channel: ChannelId) -> Result<Vec<Session>> {
+/// The sessions that are on the live channel with this folded name. None if there is no such
+/// channel.
+pub fn on_channel(tx: &Read, folded_name: &str) -> Result<Vec<Session>> {
     tx.all(
-        "SELECT session.* FROM membership JOIN session ON session.id = session_id
-         WHERE channel_id = ?1 AND until IS NULL",
-        params![channel],
+        "SELECT session.* FROM channel
+         JOIN membership ON channel_id = channel.id AND until IS NULL
+         JOIN session ON session.id = session_id
+         WHERE folded_name = ?1 AND channel.ended_at IS NULL",
+        params![folded_name],
         Session::read,
     )
 }

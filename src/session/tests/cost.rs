@@ -459,7 +459,7 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         confined
             .members_of_joined(me, EventId(10), Some(5))
             .unwrap();
-        session::on_channel(tx, channel).unwrap();
+        session::on_channel(tx, "#c1").unwrap();
         assert!(
             app_grant::res(tx, GrantId(1)).is_err(),
             "there is no such grant"
