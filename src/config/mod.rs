@@ -13,7 +13,7 @@ use std::{
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 
-use crate::{limits::Rate, model::Origin, session::Limits, store::engine::files};
+use crate::{limits::Rate, model::Origin, session::Limits, store::files};
 
 mod operation;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use super::protocol::socket_path;
 use crate::store::{
     DatabaseLock,
-    engine::sqlite::lock::{self, LOCK_PATIENCE, LOCK_RETRY},
+    lock::{self, LOCK_PATIENCE, LOCK_RETRY},
 };
 
 /// The way to a database. Only one process has the database open at a time.

@@ -23,7 +23,7 @@ use super::{
     answer::answer,
     protocol::{Answer, socket_path, write_line},
 };
-use crate::{model::Clock, service::Service, store::engine::files};
+use crate::{model::Clock, service::Service, store::files};
 
 /// The longest question, in bytes.
 const QUESTION_LIMIT: u64 = 64 * 1024;

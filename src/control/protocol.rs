@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::table::Table;
-use crate::{audit::Entry, config::Operation, oauth::apps::Issued, store::engine::files};
+use crate::{audit::Entry, config::Operation, oauth::apps::Issued, store::files};
 
 /// A subcommand's question.
 #[derive(Serialize, Deserialize)]

@@ -21,11 +21,8 @@ use crate::{
     secret::KeyRing,
     service::{Service, Settings},
     store::{
-        engine::{
-            files,
-            sqlite::lock::{LOCK_PATIENCE, LOCK_RETRY},
-        },
-        key_file,
+        files, key_file,
+        lock::{LOCK_PATIENCE, LOCK_RETRY},
     },
 };
 

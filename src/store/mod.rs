@@ -12,7 +12,7 @@
 //! Every statement is one text that SQLite and PostgreSQL both take. Flags are written as truth
 //! values (`NOT key`, `begun = TRUE`), and parameters are numbered (`?1`).
 //!
-//! [`engine::sqlite`] is SQLite: its connections, its lock, and the room on the disk. `rusqlite` is
+//! `engine::sqlite` is SQLite: its connections, its lock, and the room on the disk. `rusqlite` is
 //! named there, and in `migrate` and `restore`, which work on SQLite's files themselves.
 
 pub mod app;
@@ -31,7 +31,7 @@ pub mod conversation;
 mod database;
 pub mod device_code;
 mod effect;
-pub mod engine;
+mod engine;
 pub mod history;
 pub mod invite;
 pub mod joined;
@@ -63,7 +63,10 @@ mod writer;
 
 pub use database::Store;
 pub use effect::{AccessClient, AccessSession, Admission, Effect, Observer, TokenAdmission};
-pub use engine::sqlite::lock::DatabaseLock;
+pub use engine::{
+    files,
+    sqlite::lock::{self, DatabaseLock},
+};
 pub use transaction::{Read, Write};
 pub use write_cost::Priority;
 pub use writer::WriteSlot;
