@@ -49,7 +49,7 @@ impl<'c> Connection<'c> {
     /// Writes something that changes nothing, to see whether the database can be written.
     pub fn touch(self) -> Result<()> {
         match self {
-            Self::Sqlite(connection) => Ok(sqlite::open::touch(connection)?),
+            Self::Sqlite(connection) => Ok(sqlite::touch(connection)?),
         }
     }
 }

@@ -13,4 +13,4 @@ mod statement;
 pub(in crate::store) mod test_database;
 pub(in crate::store) mod transactions;
 
-pub use statement::{Statement, value};
+pub use statement::{Statement, touch, value};

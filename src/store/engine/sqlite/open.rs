@@ -140,10 +140,3 @@ pub fn refuse(path: &Path, why: impl std::fmt::Display) -> Error {
         format!("the database {} {why}", path.display()),
     )
 }
-
-/// A real write that changes nothing: it sets the version of the file to what it is. (SQLite does
-/// not write a row whose update changes nothing.)
-pub fn touch(sql: &Connection) -> rusqlite::Result<()> {
-    let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    sql.pragma_update(None, "user_version", version)
-}

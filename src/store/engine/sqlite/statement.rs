@@ -1,7 +1,7 @@
 //! Statements and rows of SQLite.
 
 use rusqlite::{
-    CachedStatement, ToSql, params_from_iter,
+    CachedStatement, Connection, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef as Stored},
 };
 
@@ -13,7 +13,7 @@ pub struct Statement<'c>(CachedStatement<'c>);
 
 impl<'c> Statement<'c> {
     /// Prepares a statement, or takes the one that the connection has kept.
-    pub fn of(connection: &'c rusqlite::Connection, sql: &str) -> rusqlite::Result<Self> {
+    pub fn of(connection: &'c Connection, sql: &str) -> rusqlite::Result<Self> {
         connection.prepare_cached(sql).map(Self)
     }
 
@@ -36,6 +36,13 @@ impl<'c> Statement<'c> {
     pub fn execute(&mut self, params: &[Value]) -> rusqlite::Result<usize> {
         self.0.execute(params_from_iter(params))
     }
+}
+
+/// A real write that changes nothing: it sets the version of the file to what it is. (SQLite does
+/// not write a row whose update changes nothing.)
+pub fn touch(sql: &Connection) -> rusqlite::Result<()> {
+    let version: i32 = sql.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    sql.pragma_update(None, "user_version", version)
 }
 
 impl ToSql for Value<'_> {

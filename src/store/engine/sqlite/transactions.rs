@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::{super::connection, full_disk::Room, open};
+use super::{super::connection, full_disk::Room, open, statement::touch};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
@@ -117,7 +117,7 @@ impl Transactions {
     /// the sync of the log failed, the transaction is there whole, and after a crash the next
     /// server would take it for committed.
     fn bury(&self) {
-        if let Err(error) = open::touch(&self.connection) {
+        if let Err(error) = touch(&self.connection) {
             // Creating the error logs it, at the rate at which failures are logged.
             drop(Error::from(error));
         }
