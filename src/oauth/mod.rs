@@ -8,19 +8,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    error::{Code, Error, Result},
-    model::{Moment, Timestamp},
-    secret::SecretHash,
-    session::Core,
-    store::{
-        Read,
-        app::{self, App},
-        app_grant,
-        app_secret::{self, AppSecret},
-        authorization_code, device_code, token,
-    },
-};
+use crate::error::{Code, Error};
 
 /// What both kinds of approval share: the scope that is asked for, and room for a new client.
 pub mod approval;
@@ -30,6 +18,7 @@ pub mod apps;
 pub mod authorize;
 /// Tokens for an app's own credentials (RFC 6749 §4.4).
 pub mod client_credentials;
+mod credentials;
 /// The device flow (RFC 8628).
 pub mod device;
 /// Grants as their session, the operator and their app see them.
@@ -54,128 +43,12 @@ pub mod revoke;
 /// Issuing tokens: what all token requests share.
 pub mod tokens;
 
-pub use proof::Proof;
+pub use credentials::{Credentials, authenticate, invalid_client};
+pub use proof::{Proof, Shown, may_succeed};
 pub use revocation_feed::RevocationFeed;
 
 /// The longest time that older secrets may keep working after a rotation: 90 days.
 pub const MAX_OVERLAP: Duration = Duration::from_hours(90 * 24);
-
-/// How an app identifies itself. A public app has no secret and gives its name alone.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The app's public name.
-    pub client_id: String,
-    /// The hash of the secret, if one was presented.
-    pub secret: Option<SecretHash>,
-}
-
-impl Credentials {
-    /// Takes credentials as the app presented them. An empty secret counts as none.
-    pub fn presented(client_id: String, secret: Option<&str>) -> Self {
-        Self {
-            client_id,
-            secret: secret
-                .filter(|secret| !secret.is_empty())
-                .map(SecretHash::of),
-        }
-    }
-}
-
-/// What an app presents beside its credentials.
-#[derive(Clone, Copy, Debug)]
-pub enum Shown {
-    /// Nothing. The request is one for which a public app's name is enough.
-    Name,
-    /// Nothing. The request is one for which a public app's name is not enough.
-    Nothing,
-    /// The hash of a token or of a code.
-    Secret(SecretHash),
-}
-
-/// Whether the app's request can succeed at all. That is so if its secret is right, or if it is
-/// public and shows an existing token or code of its own. The check changes nothing.
-pub async fn may_succeed(
-    core: &Core,
-    proof: Proof,
-    shown: Shown,
-    Moment { due, .. }: Moment,
-) -> Result<bool> {
-    let credentials = match proof {
-        Proof::Credentials(credentials) => credentials,
-        // The token was checked when it was presented.
-        Proof::Token(_) => return Ok(true),
-    };
-    let look = move |tx: &Read| {
-        let Some((app, secret)) =
-            find(tx, &credentials, due)?.filter(|(app, _)| !app.is_ended_or_due(due))
-        else {
-            return Ok(false);
-        };
-        match shown {
-            _ if secret.is_some() => Ok(true),
-            Shown::Name => Ok(true),
-            Shown::Nothing => Ok(false),
-            Shown::Secret(shown) => {
-                if let Some(token) = token::find(tx, shown)? {
-                    return Ok(app_grant::get(tx, token.facts().grant)?
-                        .is_some_and(|grant| grant.app == app.id));
-                }
-                let code = authorization_code::find(tx, shown)?.map(|code| code.app);
-                let device = device_code::find(tx, shown)?.map(|code| code.app);
-                Ok(code.or(device) == Some(app.id))
-            }
-        }
-    };
-    core.store.read(look).await
-}
-
-/// The live app that these credentials belong to. Fails with `invalid_client` if there is none.
-pub async fn authenticate(
-    core: &Core,
-    credentials: Credentials,
-    Moment { due, .. }: Moment,
-) -> Result<App> {
-    let found = core
-        .store
-        .read(move |tx| find(tx, &credentials, due))
-        .await?;
-    found
-        .map(|(app, _)| app)
-        .filter(|app| !app.is_ended_or_due(due))
-        .ok_or_else(invalid_client)
-}
-
-/// The app that these credentials belong to, and the secret that was used. The secret is valid now.
-/// The app may be over.
-fn find(
-    tx: &Read,
-    credentials: &Credentials,
-    due: Timestamp,
-) -> Result<Option<(App, Option<AppSecret>)>> {
-    let found = known(tx, credentials)?;
-    Ok(found.filter(|(_, secret)| secret.is_none_or(|secret| secret.is_valid(due))))
-}
-
-/// The app that these credentials belong to. The secret that was used may have expired.
-fn known(tx: &Read, credentials: &Credentials) -> Result<Option<(App, Option<AppSecret>)>> {
-    let Some(secret) = credentials.secret else {
-        let app = app::by_client_id(tx, &credentials.client_id)?;
-        return Ok(app.filter(App::is_public).map(|app| (app, None)));
-    };
-    let Some(app) = app::by_client_id(tx, &credentials.client_id)? else {
-        return Ok(None);
-    };
-    let found = app_secret::find(tx, app.id, secret)?;
-    Ok(found.map(|secret| (app, Some(secret))))
-}
-
-/// The one answer to unknown, missing, wrong, expired and duplicate credentials (RFC 6749 §5.2).
-pub fn invalid_client() -> Error {
-    Error::new(
-        Code::InvalidClient,
-        "the client_id or the secret is wrong, or the app was removed",
-    )
-}
 
 /// The one answer to a code or refresh token that is unknown, expired, used, or another app's (RFC
 /// 6749 §5.2).

@@ -1,15 +1,16 @@
 //! How an app identifies itself when it asks about tokens: by its credentials, or by an access
-//! token of its own.
+//! token of its own. And whether its request can succeed at all.
 
-use super::{Credentials, find, invalid_client};
+use super::credentials::{Credentials, find, invalid_client};
 use crate::{
     error::{Code, Error, Result},
-    model::{GrantId, Timestamp},
-    session::invalid_token,
+    model::{GrantId, Moment, Timestamp},
+    secret::SecretHash,
+    session::{Core, invalid_token},
     store::{
         Read,
         app::{self, App},
-        app_grant,
+        app_grant, authorization_code, device_code, token,
     },
 };
 
@@ -88,4 +89,52 @@ impl Proof {
             )),
         }
     }
+}
+
+/// What an app presents beside its credentials.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// Nothing. The request is one for which a public app's name is enough.
+    Name,
+    /// Nothing. The request is one for which a public app's name is not enough.
+    Nothing,
+    /// The hash of a token or of a code.
+    Secret(SecretHash),
+}
+
+/// Whether the app's request can succeed at all. That is so if its secret is right, or if it is
+/// public and shows an existing token or code of its own. The check changes nothing.
+pub async fn may_succeed(
+    core: &Core,
+    proof: Proof,
+    shown: Shown,
+    Moment { due, .. }: Moment,
+) -> Result<bool> {
+    let credentials = match proof {
+        Proof::Credentials(credentials) => credentials,
+        // The token was checked when it was presented.
+        Proof::Token(_) => return Ok(true),
+    };
+    let look = move |tx: &Read| {
+        let Some((app, secret)) =
+            find(tx, &credentials, due)?.filter(|(app, _)| !app.is_ended_or_due(due))
+        else {
+            return Ok(false);
+        };
+        match shown {
+            _ if secret.is_some() => Ok(true),
+            Shown::Name => Ok(true),
+            Shown::Nothing => Ok(false),
+            Shown::Secret(shown) => {
+                if let Some(token) = token::find(tx, shown)? {
+                    return Ok(app_grant::get(tx, token.facts().grant)?
+                        .is_some_and(|grant| grant.app == app.id));
+                }
+                let code = authorization_code::find(tx, shown)?.map(|code| code.app);
+                let device = device_code::find(tx, shown)?.map(|code| code.app);
+                Ok(code.or(device) == Some(app.id))
+            }
+        }
+    };
+    core.store.read(look).await
 }

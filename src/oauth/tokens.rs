@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Credentials, invalid_client, known,
+    credentials::{Credentials, invalid_client, known},
     mint::{Decision, Mint, Secrets},
 };
 use crate::{
