@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
-use super::duration;
+use super::duration::duration;
 
 /// A subcommand as it was typed, and as it is sent to the running server.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
