@@ -31,11 +31,10 @@ use crate::{
 };
 
 mod groups;
+mod job;
 
-/// The slots in the writer's queue. Beyond them, callers wait for a slot. One network can have a
-/// quarter of the slots, so its callers wait for one another alone, unless several networks do the
-/// same.
-const WAITING: usize = 1024;
+use job::{Job, WAITING, Work};
+
 /// How the slots are shared out.
 const SLOTS: Bounds = Bounds {
     permits: WAITING,
@@ -45,60 +44,6 @@ const SLOTS: Bounds = Bounds {
     waiting: 65_536,
     burst: Duration::from_millis(100),
 };
-
-/// A piece of work, whatever its type.
-trait Job: Send {
-    fn cost(&self) -> &WriteCost;
-    /// Runs the work. Returns whether to keep what it did.
-    fn run(&mut self, tx: &Write) -> bool;
-    /// Replaces the result with a failure of the whole transaction.
-    fn fail(&mut self, error: Error);
-    /// Whether the machine made it fail.
-    fn is_failed(&self) -> bool;
-    fn answer(self: Box<Self>);
-}
-
-struct Work<T, F> {
-    work: F,
-    cost: WriteCost,
-    result: Option<Result<T>>,
-    caller: oneshot::Sender<Result<T>>,
-    /// The job's slot, which is free again when the job is answered.
-    _slot: Turn<Option<Network>>,
-}
-
-impl<T: Send, F: FnMut(&Write) -> Result<T> + Send> Job for Work<T, F> {
-    fn cost(&self) -> &WriteCost {
-        &self.cost
-    }
-
-    fn run(&mut self, tx: &Write) -> bool {
-        self.result = None;
-        self.cost.refund();
-        tx.requester.set(self.cost.requester);
-        let result = (self.work)(tx).and_then(|done| self.cost.charge(tx).map(|()| done));
-        let keep = result.is_ok();
-        self.result = Some(result);
-        keep
-    }
-
-    fn fail(&mut self, error: Error) {
-        self.cost.refund();
-        self.result = Some(Err(error));
-    }
-
-    fn is_failed(&self) -> bool {
-        matches!(&self.result, Some(Err(error)) if error.code == Code::StorageFailed)
-    }
-
-    fn answer(self: Box<Self>) {
-        let result = self
-            .result
-            .unwrap_or_else(|| Err(Error::internal("a transaction panicked")));
-        // A caller that has hung up needs no answer. What was done stays done.
-        let _ = self.caller.send(result);
-    }
-}
 
 /// A slot in the writer's queue, for one job. Its job runs after all jobs whose slots were used
 /// before.
@@ -125,13 +70,7 @@ impl WriteSlot {
         let (caller, answer) = oneshot::channel();
         let cost = WriteCost::of_task(counted, priority);
         // Without a receiver the job is dropped, and its caller is told.
-        let _ = line.send(Box::new(Work {
-            work,
-            cost,
-            result: None,
-            caller,
-            _slot: turn,
-        }));
+        let _ = line.send(Box::new(Work::new(work, cost, caller, turn)));
         // The queue would otherwise stay open as long as the caller waits.
         drop(line);
         answer.await.map_err(|_| stopping())?

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Job, WAITING};
+use super::job::{Job, WAITING};
 use crate::{
     error::{Code, Error, Result},
     store::{
