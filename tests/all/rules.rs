@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{TestServer, docs, docs::root};
+use crate::support::{
+    TestServer, docs,
+    docs::root,
+    imports::{Imports, Module},
+    source::source_files,
+};
 
 /// The layers, lowest first. A module imports only modules of lower layers, never others of its own
 /// layer. `http` and `main` may import everything.
@@ -68,32 +73,14 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 
 /// The code of every module at the top of `src`, without its tests and comments.
 pub fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
-    let src = root().join("src");
     let mut modules = BTreeMap::<_, Vec<_>>::new();
-    for path in files(&src, &["rs"]) {
-        let inner = path.strip_prefix(&src).unwrap();
-        // The rules do not apply to tests.
-        if is_of_tests(inner) {
-            continue;
+    for file in source_files() {
+        if let Some(name) = file.module.first() {
+            let path = root().join("src").join(&file.path);
+            let of_module = modules.entry(name.clone()).or_default();
+            of_module.push((path, file.code()));
         }
-        let name = inner
-            .iter()
-            .next()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs")
-            .to_owned();
-        let text = fs::read_to_string(&path).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        let code = code
-            .lines()
-            .map(|line| line.split("//").next().unwrap())
-            .collect::<Vec<_>>()
-            .join("\n");
-        modules.entry(name).or_default().push((path, code));
     }
-    modules.remove("lib");
     modules
 }
 
@@ -107,55 +94,39 @@ fn mentions(code: &str, name: &str) -> bool {
 
 #[test]
 fn imports_go_downward_only() {
-    let layer = |name: &str| LAYERS.iter().position(|layer| layer.contains(&name));
-    let modules = modules();
-    for (module, files) in &modules {
-        let own = layer(module).unwrap_or_else(|| panic!("{module} is in no layer"));
-        for (path, code) in files {
-            // The names after each `crate::`, in `use crate::{…}` and in `crate::x::y`.
-            let imported = code.split("crate::").skip(1).flat_map(|rest| {
-                let block = rest.strip_prefix('{').map(top_level);
-                block.unwrap_or_else(|| {
-                    vec![
-                        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                            .next()
-                            .unwrap()
-                            .to_owned(),
-                    ]
-                })
-            });
-            for name in imported {
-                let Some(other) = layer(&name) else { continue };
-                assert!(
-                    other < own || name == *module,
-                    "{} imports {name}",
-                    path.display()
-                );
-            }
+    let layer = |module: &Module| {
+        let name = module[0].as_str();
+        let found = LAYERS.iter().position(|layer| layer.contains(&name));
+        found.unwrap_or_else(|| panic!("{name} is in no layer"))
+    };
+    let imports = Imports::read();
+    for (module, file) in imports.0.iter().filter(|(module, _)| !module.is_empty()) {
+        for other in imports.used_by(module, true) {
+            assert!(
+                layer(&other) < layer(module) || other[0] == module[0],
+                "{} imports {}",
+                file.path.display(),
+                other.join("::")
+            );
         }
     }
 }
 
-/// The first names inside `use crate::{ … };`.
-fn top_level(block: &str) -> Vec<String> {
-    let (mut depth, mut names, mut fresh) = (0, Vec::new(), true);
-    let mut name = String::new();
-    for c in block.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                names.push(std::mem::take(&mut name));
-                fresh = true;
-            }
-            c if depth == 0 && fresh && (c.is_alphanumeric() || c == '_') => name.push(c),
-            c if depth == 0 && !c.is_whitespace() => fresh = false,
-            _ => {}
+/// What is above the store would be the same with another engine. (The module `engine` is private to
+/// the store, so nothing above it can import from there.)
+#[test]
+fn nothing_above_the_store_names_an_engine() {
+    for file in source_files() {
+        if file.module.first().is_some_and(|module| module == "store") {
+            continue;
         }
+        let code = file.skeleton().to_ascii_lowercase();
+        assert!(!code.contains("sqlite"), "{}", file.path.display());
+        assert!(!code.contains("store::engine"), "{}", file.path.display());
     }
-    names.push(name);
-    names
+    let store = root().join("src/store/mod.rs");
+    let store = fs::read_to_string(store).unwrap();
+    assert!(store.contains("\nmod engine;\n"), "the engine is private");
 }
 
 #[test]
@@ -174,26 +145,19 @@ fn each_crate_is_used_only_in_its_modules() {
     }
 }
 
-/// Whether a file of the source contains only tests.
-fn is_of_tests(path: &Path) -> bool {
-    path.iter()
-        .any(|part| part == "tests" || part == "tests.rs")
-}
-
 #[test]
 fn files_are_short_enough_to_read() {
-    for (folder, most) in [("src", 400), ("web", 400), ("tests", 400)] {
-        for path in files(&root().join(folder), &["rs", "js", "css"]) {
-            if folder == "src" && is_of_tests(&path) {
-                continue;
-            }
-            let text = fs::read_to_string(&path).unwrap();
-            // Only the module of tests ends the code. Another `cfg(test)` may be at the top, where
-            // a module is declared.
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-            let lines = code.lines().count();
-            assert!(lines <= most, "{} has {lines} lines", path.display());
-        }
+    let others = ["web", "tests"].map(|folder| files(&root().join(folder), &["rs", "js", "css"]));
+    let others = others.into_iter().flatten().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path, text)
+    });
+    let sources = source_files()
+        .iter()
+        .map(|file| (file.path.clone(), file.text.clone()));
+    for (path, text) in sources.chain(others) {
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines", path.display());
     }
 }
 
@@ -352,17 +316,11 @@ fn every_dependency_is_in_the_documentation() {
 fn every_row_that_is_added_is_counted() {
     let modules = modules();
     for (path, code) in &modules["store"] {
-        // These files write the server's own rows, and the marks for the sweep, whose rows were
-        // counted when they were added.
-        if [
-            "migrate.rs",
-            "key_file.rs",
-            "sweep.rs",
-            "cost.rs",
-            "tests.rs",
-        ]
-        .iter()
-        .any(|name| path.ends_with(name))
+        // What the server writes for itself, and what is to be swept, which was counted when it was
+        // added.
+        if ["migrate.rs", "key_file.rs", "sweep.rs"]
+            .iter()
+            .any(|name| path.ends_with(name))
         {
             continue;
         }

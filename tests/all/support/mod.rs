@@ -8,6 +8,7 @@ mod device;
 mod disk;
 pub mod docs;
 mod grants;
+pub mod imports;
 mod integrity;
 mod json_answer;
 mod process;
@@ -15,6 +16,7 @@ mod queue_reader;
 mod raw_http;
 mod server;
 mod slow_password;
+pub mod source;
 pub mod tls;
 pub mod web_app;
 
