@@ -316,8 +316,8 @@ fn every_dependency_is_in_the_documentation() {
 fn every_row_that_is_added_is_counted() {
     let modules = modules();
     for (path, code) in &modules["store"] {
-        // What the server writes for itself, and what is to be swept, which was counted when it was
-        // added.
+        // These files write the server's own rows, and the marks for the sweep, whose rows were
+        // counted when they were added.
         if ["migrate.rs", "key_file.rs", "sweep.rs"]
             .iter()
             .any(|name| path.ends_with(name))
