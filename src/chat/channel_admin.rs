@@ -1,5 +1,4 @@
-//! What the operator of the server does to a channel: looks at it, gives op to a member, or ends
-//! it.
+//! The operator's commands for a channel: show it, give op to a member, end it.
 
 use crate::{
     audit::{Action, Subject},
@@ -79,8 +78,8 @@ impl Chat {
     }
 
     /// Ends a channel: a KICK in the server's name removes every member. Ops are removed last, so
-    /// that nobody else becomes op. Sessions that join meanwhile are removed too. Returns how many
-    /// were removed.
+    /// that no other member becomes op. Sessions that join meanwhile are removed too. Returns how
+    /// many were removed.
     pub async fn end_channel(&self, name: ChannelName, now: Timestamp) -> Result<usize> {
         let found = self
             .core
@@ -133,7 +132,7 @@ fn remove(tx: &Write, channel: &Channel, member: &Member, now: Timestamp) -> Res
     lifecycle::leave_channel(tx, member.session, channel.id, until, now)
 }
 
-/// Records in the audit log what the operator did to a channel.
+/// Records an operator's change of a channel in the audit log.
 fn record(
     tx: &Write,
     action: Action,

@@ -25,7 +25,7 @@ pub struct Chat {
     pub(super) channel_list: Arc<Latest>,
 }
 
-/// The parts of a chat that are told of each commit.
+/// The parts of a chat that hear of each commit.
 #[derive(Clone, Default)]
 pub struct Observers {
     hub: Arc<Hub>,
@@ -45,7 +45,7 @@ impl Observers {
 }
 
 impl Chat {
-    /// A chat on a core whose commits these observers are told of. It loads the channels in the
+    /// A chat on a core whose commits these observers hear of. It loads the channels in the
     /// database.
     pub fn on(core: Arc<Core>, observers: Observers) -> Result<Self> {
         let Observers {

@@ -26,7 +26,7 @@ pub enum Flag {
     Secret,
     /// `t`: only ops may set the topic.
     TopicLocked,
-    /// `H`: members may also read what was said before they joined, while the flag was set.
+    /// `H`: members may also read messages from before they joined, as far as the flag was set.
     History,
 }
 

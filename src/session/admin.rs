@@ -1,4 +1,4 @@
-//! What the operator does with sessions: lists them, looks at one, ends one.
+//! The operator's commands for sessions: list them, show one, end one.
 
 use super::{core::Core, lifecycle, visibility::Visibility};
 use crate::{

@@ -1,4 +1,4 @@
-//! How an app comes into a session, and what the session's devices are told of it.
+//! How an app gets access to a session, and the notices to the session's devices about it.
 
 use std::net::IpAddr;
 

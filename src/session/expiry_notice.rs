@@ -43,7 +43,7 @@ impl Core {
                 })
                 .await;
             match warned {
-                // A full disk: they are told when there is room again.
+                // The disk is full. They are told when there is room again.
                 Err(error) if error.is_want_of_room() => break,
                 warned => warned?,
             }

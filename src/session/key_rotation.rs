@@ -1,4 +1,4 @@
-//! What the operator does with the server's key file: rotate its keys, or accept another file.
+//! The operator's commands for the key file: rotate its keys, or accept another file.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -174,7 +174,8 @@ impl LiveClient {
         self.usage.ended.get().copied().or_else(token_ended)
     }
 
-    /// Notes why it has ended. A request that looked the client up earlier learns of it here.
+    /// Notes why the client has ended. A request that looked the client up earlier finds the reason
+    /// here.
     pub(super) fn end(&self, reason: EndReason) {
         let _ = self.usage.ended.set(reason);
     }

@@ -1,4 +1,4 @@
-//! What the server does by the clock: it stores use, ends clients that are due, and removes old
+//! The periodic work on the store: recording use, ending clients that are due, and removing old
 //! data.
 
 use std::time::{Duration, Instant};
@@ -20,8 +20,7 @@ const BATCH: usize = 256;
 const UNPRESENTED: Duration = Duration::from_mins(10);
 
 impl Core {
-    /// Does what can wait: stores use, and removes what is past its retention. Called about once a
-    /// minute.
+    /// Records use and removes data past its retention. Called about once a minute.
     ///
     /// The future may be dropped between any two transactions. Each part runs even if another
     /// fails, and the first failure is returned.
@@ -175,7 +174,7 @@ impl Core {
         Ok(())
     }
 
-    /// Announces that the server is stopping, to a next one that waits for the database.
+    /// Announces to the next server, which waits for the database, that this one is stopping.
     pub fn announce_stop(&self) {
         self.store.announce_stop();
     }

@@ -33,7 +33,7 @@ const STAND_IN: &str = "Restored from a backup";
 pub struct Ended {
     /// Sessions that wait for their user to log in.
     pub waiting: usize,
-    /// Sessions that ended, because nobody could have logged in to them.
+    /// Sessions that ended because they had no password to log in with.
     pub sessions: usize,
     /// Devices that were removed.
     pub devices: usize,

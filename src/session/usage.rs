@@ -13,7 +13,7 @@ use crate::{
     store::Admission,
 };
 
-/// Stands for an unknown network: no network has these bits.
+/// Marks an unknown network. No network has these bits.
 const UNKNOWN: u64 = u64::MAX;
 
 /// A client's use. All its tokens share it. It outlives a renewed secret, because a request that

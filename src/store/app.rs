@@ -118,7 +118,7 @@ impl App {
         }
     }
 
-    /// What it has as an API key, if it is one.
+    /// The properties of an API key, if it is one.
     pub fn key(&self) -> Option<&ApiKey> {
         match &self.kind {
             AppKind::Key(key) => Some(key),
@@ -126,7 +126,7 @@ impl App {
         }
     }
 
-    /// What it has as the operator's app, if it is one.
+    /// The properties of an operator's app, if it is one.
     pub fn registration(&self) -> Option<&Registration> {
         match &self.kind {
             AppKind::Registered(registration) => Some(registration),
@@ -142,7 +142,7 @@ pub struct NewApp {
     pub client_id: String,
     /// Its name for display.
     pub name: String,
-    /// What it is registered for.
+    /// The flows that it is registered for.
     pub registration: Registration,
     /// The most that it may be granted.
     pub scope: Scopes,
@@ -155,7 +155,7 @@ pub fn register(tx: &Write, new: &NewApp, now: Timestamp) -> Result<App> {
         device,
         redirect_uris,
     } = &new.registration;
-    // The operator's additions are charged to nobody, but every row is counted.
+    // The operator's additions are charged to no session, but every row is counted.
     tx.add_row(new.client_id.len() + new.name.len(), 4);
     tx.one(
         "INSERT INTO app (client_id, name, public, resource_server, bearer_alone, redirect_uris,

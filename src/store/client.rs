@@ -29,7 +29,7 @@ pub struct NewClient {
     pub expires_at: Timestamp,
     /// The address of the request.
     pub address: IpAddr,
-    /// By what it acts.
+    /// The authority by which it acts.
     pub authority: Authority,
 }
 
@@ -225,7 +225,7 @@ fn address(row: &Row) -> Result<Option<IpAddr>> {
     Ok(address.and_then(|address| address.parse().ok()))
 }
 
-/// What the row of a client that has just ended says.
+/// The columns of a client that has just ended.
 pub struct EndedClient {
     /// The grant by which it acted.
     pub grant: Option<GrantId>,
@@ -253,7 +253,7 @@ pub fn end(
     )
 }
 
-/// What is collected in memory about a client's use.
+/// The use of a client, as collected in memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Use {
     /// How far it has acknowledged its queue.
@@ -285,8 +285,8 @@ pub fn begin_queue(tx: &Write, client: ClientId, at: EventId) -> Result<()> {
     .map(drop)
 }
 
-/// Writes down what was collected in memory about a client's use. Neither the cursor nor the time
-/// ever goes back.
+/// Records the use of a client that was collected in memory. Neither the cursor nor the time ever
+/// goes back.
 pub fn note_use(
     tx: &Write,
     client: ClientId,
@@ -334,7 +334,7 @@ pub fn for_each_live(tx: &Read, mut each: impl FnMut(Effect)) -> Result<()> {
     )
 }
 
-/// By what a client acts, from its row and its grant's.
+/// A client's authority, from its row and its grant's.
 fn authority(row: &Row) -> Result<Authority> {
     Ok(match row.get("grant_id")? {
         None => Authority::Cookie,

@@ -1,5 +1,5 @@
-//! Device codes (RFC 8628): a device polls with its code until somebody has typed the user code
-//! that it shows.
+//! Device codes (RFC 8628): a device polls with its code until a user has typed the user code that
+//! it shows.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -35,11 +35,11 @@ pub struct DeviceCode {
     pub interval: Duration,
     /// When the device polled last. `None`: not yet.
     pub polled_at: Option<Timestamp>,
-    /// What was decided. `None`: nobody has decided yet.
+    /// The decision. `None`: not decided yet.
     pub decision: Option<Decision>,
 }
 
-/// What was decided about a device code on the page where its user code was typed.
+/// The decision about a device code, on the page where its user code was typed.
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// The device was refused.
@@ -136,7 +136,7 @@ pub fn count_pending(tx: &Read, app: AppId, address: IpAddr, due: Timestamp) -> 
     )
 }
 
-/// When the first of these undecided codes expires. `None`: there are none.
+/// The first expiry among these undecided codes. `None`: there are none.
 pub fn first_pending(
     tx: &Read,
     app: AppId,
@@ -182,7 +182,7 @@ pub fn note_poll(tx: &Write, secret: SecretHash, interval: Duration, due: Timest
     Ok(())
 }
 
-/// Records what was decided about an undecided code, and when it expires from now on.
+/// Records the decision about an undecided code, and its new expiry.
 pub fn decide(
     tx: &Write,
     user_code: UserCodeHash,

@@ -18,7 +18,7 @@ pub enum Effect {
     Logged {
         /// The event.
         event: Arc<Event>,
-        /// What it is addressed to.
+        /// Its targets.
         targets: Vec<TargetId>,
     },
     /// A client exists from now on, or has a new secret and a new lifetime. An old secret is dead.
@@ -74,7 +74,7 @@ pub enum Effect {
     },
 }
 
-/// What the caller map is told of a live client.
+/// The part of a live client that the caller map keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
     /// Who calls with the secret.
@@ -95,7 +95,7 @@ pub struct Admission {
     pub expires_at: Timestamp,
 }
 
-/// What the caller map is told of an access token.
+/// The part of an access token that the caller map keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenAdmission {
     /// The hash of the token.

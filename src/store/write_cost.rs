@@ -18,8 +18,8 @@ pub enum Priority {
     /// A write that ends something or serves a reader. Neither limit refuses it: on a full disk it
     /// may use the whole reserve.
     Essential,
-    /// A write that lets somebody in. The storage limit does not refuse it. On a full disk it may
-    /// use a part of the reserve.
+    /// A write that lets a caller in, such as a login or a token. The storage limit does not refuse
+    /// it. On a full disk it may use a part of the reserve.
     Entry,
     /// A write that records what strangers tried. Only a full disk refuses it.
     Record,

@@ -1,4 +1,4 @@
-//! What a client says about itself: ACK, PING, QUIT.
+//! Commands about the client itself: ACK, PING, QUIT.
 
 use crate::{
     chat::commands::{
@@ -56,7 +56,7 @@ fn acknowledge(tx: &Read, id: EventId) -> Result<Vec<Reply>> {
 fn quit(context: &mut CommandContext, reason: Option<&str>) -> Result<()> {
     let caller = context.caller;
     // Every channel of the session would see the message. A client that may not write to all of
-    // them leaves without one.
+    // them leaves without a message.
     let may_speak = caller.scope().allow(Scope::ChatWrite) && !caller.is_confined();
     let words = reason.filter(|_| may_speak).map(|text| QuitMessage {
         text,

@@ -26,7 +26,7 @@ use crate::{
 const NAMES_BYTES: usize = 400;
 /// Sessions in an answer to WHO, at most.
 const WHO_LIMIT: usize = 500;
-/// Channels in an answer to LIST, at most: the largest, and those that the session is on.
+/// The most channels in an answer to LIST: the largest, and those that the session is on.
 const LIST_LIMIT: usize = 500;
 
 fn reply(me: &Session, numeric: &str, params: &[&dyn Display]) -> Reply {
@@ -50,8 +50,8 @@ pub fn longest_query_answer(query: &Query) -> usize {
     }
 }
 
-/// NAMES of these channels, or without names of the session's own. A channel that does not exist
-/// has an empty list, as in IRC, and so has one that does not show its members.
+/// NAMES of these channels, or of the session's own channels. A channel that does not exist has an
+/// empty list, as in IRC. So has a channel that hides its members.
 fn names(
     visibility: &Visibility,
     me: &Session,
@@ -84,8 +84,8 @@ fn most_names(replies: &Replies) -> usize {
     replies.room() / 2 + 1
 }
 
-/// The names of the session's own channels, as many as there is room for. The members of those that
-/// have room for all their members are read at once.
+/// The names of the session's own channels, as many as there is room for. Channels whose members
+/// all fit are read at once.
 fn names_of_joined(visibility: &Visibility, me: &Session, replies: &mut Replies) -> Result<()> {
     let joined = visibility.joined(me.id)?;
     let mut room = i64::try_from(most_names(replies)).unwrap_or(i64::MAX);

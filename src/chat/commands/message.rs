@@ -136,7 +136,7 @@ fn send(
     }
 }
 
-/// NOTICE. Nothing is ever answered to it, not even that it reached nobody (RFC 1459 §4.4.2).
+/// NOTICE. It is never answered, even if no session receives it (RFC 1459 §4.4.2).
 fn notice(
     context: &mut CommandContext,
     targets: TargetResults<Target>,

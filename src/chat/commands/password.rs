@@ -68,8 +68,8 @@ impl Chat {
     }
 }
 
-/// Sets the password and answers. `None` if the stored hash is not the one that was judged any
-/// more.
+/// Sets the password and answers. `None` if the stored hash has changed since the password was
+/// verified.
 fn answer(
     tx: &Write,
     caller: Caller,

@@ -53,7 +53,7 @@ pub fn show(
     )])
 }
 
-/// What a read marker belongs to: a channel that the session is on, or a conversation.
+/// The target of a read marker: a channel that the session is on, or a conversation.
 struct MarkerTarget {
     name: String,
     owner: MarkerOwner,
@@ -65,8 +65,8 @@ enum MarkerOwner {
 }
 
 impl MarkerTarget {
-    /// Finds what a marker belongs to. `to` names a session instead of the one that has the nick
-    /// now.
+    /// Finds the target of a marker. `to` names a session by its id, and replaces the session that
+    /// has the nick now.
     fn find(
         visibility: &Visibility,
         me: &Session,

@@ -1,4 +1,4 @@
-//! The replies of one answer: as many as fit, and a last one that says if there are more.
+//! The replies of one answer: as many as fit, and a last one if there are more.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use crate::{
 
 /// Bytes of one answer's replies, at most. An answer is held in memory until its reader has it.
 pub const ANSWER_BYTES: usize = 128 * 1024;
-/// Bytes of a short answer, at most: a refusal, or what is said of one target that fails.
+/// The most bytes of a short answer: a refusal, or the reply for one target that fails.
 pub const SHORT_BYTES: usize = 1024;
 /// Bytes of an answer that quotes one text, at most. Every byte of the text may be escaped.
 pub const TEXT_BYTES: usize = 6 * REASON_LIMIT + SHORT_BYTES;

@@ -114,7 +114,7 @@ pub enum ConnectionEnd {
     SecretRotated,
 }
 
-/// What a connection found in its inbox.
+/// The content of a connection's inbox.
 pub struct InboxContents {
     /// The events that were waiting, in order.
     pub waiting: VecDeque<Arc<Delivery>>,
@@ -306,7 +306,7 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Empties the inbox, and returns what was in it.
+    /// Empties the inbox, and returns its content.
     pub fn take(&self) -> InboxContents {
         // The head is read first: every event up to it is in the inbox, or was taken before.
         let head = self.hub.head();

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What a history is about.
+/// The subject of a history.
 pub enum HistoryOf {
     /// A channel's history, or that of the conversation with the session that has a nick now.
     Target(Target),
@@ -26,7 +26,8 @@ pub enum HistoryOf {
     Session(SessionId),
 }
 
-/// What a stream reads from the log at a time. Its bytes are as many as may wait for a connection.
+/// The events that a stream reads from the log at a time. Their bytes are bounded by those that may
+/// wait for a connection.
 const STREAM_PAGE: PageSize = PageSize {
     events: 200,
     bytes: MAX_WAITING_BYTES,
@@ -35,7 +36,7 @@ const STREAM_PAGE: PageSize = PageSize {
 /// Where to start reading a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
-    /// The position after which to read. `None`: after what was acknowledged.
+    /// The position after which to read. `None`: after the acknowledged cursor.
     pub after: Option<EventId>,
     /// Whether this acknowledges everything up to `after`, and begins a queue that has not begun.
     pub acknowledges: bool,
@@ -200,7 +201,7 @@ pub struct Feed {
 
 type Reading = Pin<Box<dyn Future<Output = Result<Page>> + Send>>;
 
-/// What comes next in a feed.
+/// The next item of a feed.
 pub enum FeedItem {
     /// Events were removed before the client read them, from the first id to the last.
     Gap(EventId, EventId),
@@ -235,8 +236,8 @@ impl Feed {
         }
     }
 
-    /// Waits for what comes next, and returns all waiting events at once. It can be dropped and
-    /// called again without loss.
+    /// Waits for the next items, and returns all waiting events at once. The future can be dropped
+    /// and called again without loss.
     pub async fn next(&mut self) -> Result<FeedItem> {
         loop {
             // A connection with an invalid secret receives nothing more. A client that has ended

@@ -49,7 +49,7 @@ pub enum Change {
         channel: ChannelName,
         /// The nicks of the sessions.
         nicks: TargetResults<Nick>,
-        /// The reason, for everybody on the channel.
+        /// The reason, which all members see.
         reason: Option<String>,
     },
     /// INVITE: invite a session to a channel.

@@ -1,4 +1,4 @@
-//! ACK, PING and QUIT: what a client says about itself.
+//! ACK, PING and QUIT: commands about the client itself.
 
 use crate::{
     error::Result,

@@ -24,7 +24,7 @@ numerics! {
     RPL_ENDOFNAMES "366"
 }
 
-/// The family's commands. All of them change nothing.
+/// The family's commands. None of them changes anything.
 #[derive(Clone, Debug)]
 pub enum Query {
     /// NAMES: the members of channels. No channels means all of the caller's own.

@@ -28,7 +28,7 @@ pub enum Query {
     ReadMarker {
         /// The channel or nick.
         target: Target,
-        /// The session that is meant. `None`: the one that has the nick now.
+        /// The session that is named by its id. `None`: the session that has the nick now.
         to: Option<SessionId>,
     },
 }
@@ -42,7 +42,7 @@ pub enum Change {
         targets: TargetResults<Target>,
         /// The text.
         text: String,
-        /// The session that is meant. `None`: the one that has the nick now.
+        /// The session that is named by its id. `None`: the session that has the nick now.
         to: Option<SessionId>,
     },
     /// NOTICE: send a message that is never answered, not even with an error.
@@ -51,7 +51,7 @@ pub enum Change {
         targets: TargetResults<Target>,
         /// The text.
         text: String,
-        /// The session that is meant. `None`: the one that has the nick now.
+        /// The session that is named by its id. `None`: the session that has the nick now.
         to: Option<SessionId>,
     },
     /// SILENCE: a mask, and whether it is added (true) or removed.
@@ -62,7 +62,7 @@ pub enum Change {
         target: Target,
         /// The event up to which the target is read.
         id: EventId,
-        /// The session that is meant. `None`: the one that has the nick now.
+        /// The session that is named by its id. `None`: the session that has the nick now.
         to: Option<SessionId>,
     },
 }
@@ -171,8 +171,8 @@ fn privmsg<C: From<Change>>(params: &[String]) -> Result<C> {
     Ok(message.into())
 }
 
-/// `NOTICE <target>{,<target>} <text>`. A NOTICE is never answered (RFC 1459 §4.4.2). One without a
-/// target or with a refused text therefore goes to nobody.
+/// `NOTICE <target>{,<target>} <text>`. A NOTICE is never answered (RFC 1459 §4.4.2), so a NOTICE
+/// without a target or with a refused text is dropped.
 fn notice<C: From<Change>>(params: &[String]) -> Result<C> {
     let (targets, text) = match (params, message_text(params)) {
         ([recipients, ..], Ok(text)) => (targets(recipients).unwrap_or_default(), text),

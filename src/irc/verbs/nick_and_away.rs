@@ -1,4 +1,4 @@
-//! NICK and AWAY: what other sessions are told of a session.
+//! NICK and AWAY: the name and state of a session that others see.
 
 use crate::{
     error::Result,

@@ -53,7 +53,7 @@ async fn only_a_client_that_lost_events_is_told_and_exactly_which() {
     assert_eq!(
         commands(&bob.queue().await),
         ["PRIVMSG"],
-        "bob had acknowledged what was removed"
+        "bob had acknowledged the removed events"
     );
     assert!(
         carol.queue().await.is_empty(),

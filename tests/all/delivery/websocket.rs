@@ -319,7 +319,7 @@ async fn commands_before_a_close_are_carried_out() {
     };
     tokio::time::timeout(TEST_TIMEOUT, all)
         .await
-        .expect("all of it is said");
+        .expect("every command is carried out");
 }
 
 /// A login with a new secret must lock out a thief who has the old one.

@@ -48,10 +48,12 @@ async fn is_refused_once_told(
     );
     let told = server.told().len();
     end().await;
-    let heard = until("the end to be told", async || server.told().len() > told);
+    let heard = until("the end to be reported", async || {
+        server.told().len() > told
+    });
     tokio::time::timeout(SOON, heard)
         .await
-        .expect("it is told soon");
+        .expect("it is reported soon");
     assert_eq!(
         server.told()[told..]
             .iter()
@@ -60,7 +62,7 @@ async fn is_refused_once_told(
         [reason],
         "{how}"
     );
-    assert_eq!(server.asked(), asked, "{how}: nobody asked");
+    assert_eq!(server.asked(), asked, "{how}: no introspection");
     assert!(!server.accepts(token).await, "{how}");
 }
 
@@ -179,7 +181,10 @@ async fn a_token_that_ends_during_its_introspection_is_not_cached() {
         );
         let (_, revoked) = tokio::join!(cache.accepts(token), alice.delete(&path));
         revoked.unwrap();
-        until("the end to be told", async || cache.told().len() == round).await;
+        until("the end to be reported", async || {
+            cache.told().len() == round
+        })
+        .await;
         assert!(!cache.accepts(token).await, "round {round}");
     }
     assert_eq!(cache.known(), Some(0));

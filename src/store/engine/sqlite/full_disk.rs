@@ -2,10 +2,10 @@
 //! each job and after each failure.
 //!
 //! While the disk is full, jobs that only add something are refused. Jobs that end something or
-//! serve readers use the reserve. Jobs that let somebody in use it too, as long as enough is left
-//! to end everything. The disk counts as full until the reserve is whole again, or until as many
-//! bytes are free within the database. Retention and ended sessions free pages within the database,
-//! and do not free room on the disk.
+//! serve readers use the reserve. Jobs that let a caller in ([`Priority::Entry`]) use it too, as
+//! long as enough is left to end everything. The disk counts as full until the reserve is whole
+//! again, or until as many bytes are free within the database. Retention and ended sessions free
+//! pages within the database, and do not free room on the disk.
 
 use std::{
     collections::HashMap,
@@ -25,8 +25,8 @@ use crate::{error::Error, model::Network};
 
 /// The bytes of the reserve that are left to jobs that end something.
 const FOR_ENDINGS: u64 = 4 << 20;
-/// The bytes that jobs that let somebody in may add for one network (for IPv6, a /48) while the
-/// disk is full.
+/// The bytes that jobs of new sessions and logins may add for one network (for IPv6, a /48) while
+/// the disk is full.
 const ENTRIES_OF_ONE: u64 = 1 << 20;
 /// The most networks that are counted separately for that. All together cannot use the part of the
 /// reserve that is left for endings.
@@ -65,7 +65,7 @@ pub struct Room {
     /// Whether it was logged that no reserve can be made.
     complained: bool,
     looked: Option<Instant>,
-    /// What jobs that let somebody in have added for each network since the disk is full.
+    /// The bytes that entries have added for each network since the disk is full.
     entered: HashMap<Network, u64>,
     view: Arc<RoomView>,
 }
@@ -112,7 +112,7 @@ impl Room {
         entered.is_some_and(|bytes| *bytes >= ENTRIES_OF_ONE)
     }
 
-    /// Counts what a job that let somebody in has added.
+    /// Counts the bytes that an entry has added.
     pub fn note(&mut self, cost: &WriteCost) {
         let (true, Priority::Entry, Some(network)) = (self.full, cost.priority, cost.network())
         else {

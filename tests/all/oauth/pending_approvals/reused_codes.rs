@@ -199,7 +199,7 @@ async fn the_devices_are_told_of_a_reused_code() {
         }
         for device in [&alice, &phone] {
             let [told] = &thefts(device).await[..] else {
-                panic!("it was not told once")
+                panic!("it was not reported exactly once")
             };
             assert!(
                 told.contains(if scope == "identity" {

@@ -41,7 +41,7 @@ async fn a_theft_is_audited_with_its_address_and_reported_to_the_devices() {
         let notice = queue
             .iter()
             .find(|message| message["command"] == "NOTICE")
-            .expect("it is told");
+            .expect("it is reported");
         assert!(
             params(notice)[1].contains("the app reader")
                 && params(notice)[1].contains("second time"),

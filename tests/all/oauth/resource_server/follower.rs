@@ -86,7 +86,7 @@ impl ResourceServer {
             }
             state.lock().unwrap().cache = None;
         });
-        until("everything so far to be told", async || {
+        until("all ends so far to be received", async || {
             self.known().is_some()
         })
         .await;
@@ -94,7 +94,10 @@ impl ResourceServer {
 
     /// Waits until it notices that it is disconnected.
     pub async fn cut_off(&self) {
-        until("it to be cut off", async || self.known().is_none()).await;
+        until("the disconnect to be noticed", async || {
+            self.known().is_none()
+        })
+        .await;
     }
 
     /// The number of cached tokens. `None` while it is disconnected.

@@ -280,7 +280,10 @@ async fn an_app_has_a_limit_on_streams_and_a_closed_one_makes_room() {
     assert_eq!(status(&api).await, 429);
     assert_eq!(status(&other).await, 200, "other apps have their own limit");
     held.pop();
-    until("a place to be free", async || status(&api).await == 200).await;
+    until("the closed stream to make room", async || {
+        status(&api).await == 200
+    })
+    .await;
 }
 
 #[tokio::test]
