@@ -22,7 +22,8 @@ use crate::{
 
 /// The router's state. A clone shares the same [`Parts`].
 ///
-/// A handler that needs only a part takes that part: `State<Arc<Chat>>`, `State<Clock>`.
+/// A handler takes only what it uses, such as `State<Arc<Chat>>`. It takes the whole state if it uses
+/// three parts or more.
 #[derive(Clone)]
 pub struct ServerState(Arc<Parts>);
 
@@ -37,7 +38,7 @@ pub struct Parts {
     /// The source of the time.
     pub clock: Clock,
     /// The server's own origins, and the name of its cookie.
-    pub own_origins: OwnOrigins,
+    pub own_origins: Arc<OwnOrigins>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
     /// The connections of each network, and their limits.
@@ -53,16 +54,20 @@ pub struct Parts {
     /// The metrics for `/metrics`.
     pub metrics: Metrics,
     /// Rendered pages of the public channel list.
-    pub channel_list_cache: ChannelListCache,
+    pub channel_list_cache: Arc<ChannelListCache>,
     /// The paths of all routes, such as `/api/v1/clients/{id}`.
     pub route_paths: Vec<String>,
-    /// The OpenAPI description, as JSON.
-    pub openapi: Bytes,
+    /// The OpenAPI description.
+    pub openapi: OpenApiJson,
     /// Cancelled when the server is stopping: held polls and streams end.
     pub stopping: CancellationToken,
     /// The WebSockets that are open. The accept loop does not see a connection that was upgraded.
     pub websockets: TaskTracker,
 }
+
+/// The OpenAPI description, as JSON.
+#[derive(Clone)]
+pub struct OpenApiJson(pub Bytes);
 
 impl ServerState {
     /// The state that shares these parts.
@@ -79,20 +84,21 @@ impl Deref for ServerState {
     }
 }
 
-impl FromRef<ServerState> for Arc<Chat> {
-    fn from_ref(server: &ServerState) -> Self {
-        server.chat.clone()
-    }
+/// Lets handlers take a part of the state.
+macro_rules! parts {
+    ($($part:ident: $type:ty),* $(,)?) => {
+        $(impl FromRef<ServerState> for $type {
+            fn from_ref(server: &ServerState) -> Self {
+                server.$part.clone()
+            }
+        })*
+    };
 }
 
-impl FromRef<ServerState> for Arc<Core> {
-    fn from_ref(server: &ServerState) -> Self {
-        server.core.clone()
-    }
-}
-
-impl FromRef<ServerState> for Clock {
-    fn from_ref(server: &ServerState) -> Self {
-        server.clock.clone()
-    }
+parts! {
+    core: Arc<Core>,
+    chat: Arc<Chat>,
+    own_origins: Arc<OwnOrigins>,
+    channel_list_cache: Arc<ChannelListCache>,
+    openapi: OpenApiJson,
 }

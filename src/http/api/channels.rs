@@ -1,5 +1,7 @@
 //! The public list of channels.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
@@ -10,14 +12,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    chat::channel_list::PageStart,
+    chat::{Chat, channel_list::PageStart},
     error::{Error, Result},
     http::{
-        api::channel_list_cache::Page,
+        api::channel_list_cache::{ChannelListCache, Page},
         errors::problem::{Malformed, PublicProblems, StoreProblems},
         extract::body::{QueryParams, number},
         server::response_permits::RetainedBytes,
-        state::ServerState,
     },
     model::CHANNEL_LIMIT,
 };
@@ -42,7 +43,8 @@ pub struct ListParams {
 #[utoipa::path(get, security(()), path = "/api/v1/channels", tag = "chat", params(ListParams),
     responses((status = 200, description = "A page of the list", body = Page), PublicProblems, StoreProblems, Malformed))]
 pub async fn list(
-    State(server): State<ServerState>,
+    State(chat): State<Arc<Chat>>,
+    State(cache): State<Arc<ChannelListCache>>,
     QueryParams(params): QueryParams<ListParams>,
 ) -> Result<Response> {
     let from = params
@@ -56,10 +58,8 @@ pub async fn list(
             "`match` must have at most {CHANNEL_LIMIT} bytes"
         )));
     }
-    let list = server.chat.channel_list().await?;
-    let (page, kept) = server
-        .channel_list_cache
-        .of(&list, (from, limit as usize, matching));
+    let list = chat.channel_list().await?;
+    let (page, kept) = cache.of(&list, (from, limit as usize, matching));
     let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((kept.then_some(Extension(RetainedBytes)), kind, page).into_response())
 }

@@ -14,7 +14,6 @@ use crate::{
             auth::Authenticated,
             body::{Json, PathParam},
         },
-        state::ServerState,
     },
     model::{ChannelName, ClientId, GrantId, Scope, Timestamp, whole_number},
     oauth::grants::{self, Pending},
@@ -90,12 +89,12 @@ impl From<(Grant, App)> for GrantView {
 #[utoipa::path(get, path = "/api/v1/grants", tag = "oauth",
     responses((status = 200, description = "The grants, oldest first, and then the pending approvals", body = [GrantView]), Problems))]
 pub async fn list(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
 ) -> Result<Json<Vec<GrantView>>> {
     let live = caller.allowed(Scope::SessionManage)?;
-    let grants = grants::list(&server.core, live).await?;
-    let pending = grants::pending(&server.core, live, caller.at).await?;
+    let grants = grants::list(&core, live).await?;
+    let pending = grants::pending(&core, live, caller.at).await?;
     Ok(Json(
         grants
             .into_iter()

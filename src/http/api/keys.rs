@@ -1,8 +1,6 @@
 //! API keys: issue, list, rename, rotate, revoke.
 
-use std::sync::Arc;
-
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -22,15 +20,13 @@ use crate::{
             body::{self, Json, PathParam},
         },
         middleware::rate_limits,
-        state::ServerState,
     },
     model::{ChannelName, Password, Scope, Scopes, Timestamp, required_name},
     oauth::{
         MAX_OVERLAP,
         keys::{self, By, Issued, Key, Wanted},
     },
-    session::Core,
-    session::LiveClient,
+    session::{Core, LiveClient},
     store::app_secret::AppSecret,
 };
 
@@ -194,16 +190,11 @@ fn seconds(name: &str, given: i64, range: std::ops::RangeInclusive<i64>) -> Resu
         .ok_or_else(bad)
 }
 
-fn by<'a>(
-    server: &ServerState,
-    live: &'a LiveClient,
-    address: &Address,
-    password: Option<String>,
-) -> By<'a> {
+fn by<'a>(live: &'a LiveClient, address: &Address, password: Option<String>) -> By<'a> {
     By {
         live,
         password: password.map(Password::new),
-        arrival: address.arrival(server),
+        arrival: address.arrival(),
     }
 }
 
@@ -211,7 +202,7 @@ fn by<'a>(
 #[utoipa::path(post, path = "/api/v1/keys", tag = "oauth", request_body = NewKey,
     responses((status = 201, description = "The new key with its secret", body = KeyView), Problems, Conflict, Throttled, TimedOut))]
 pub async fn issue(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     address: Address,
     Json(body): Json<NewKey>,
@@ -232,10 +223,10 @@ pub async fn issue(
         res,
         expires_in,
     };
-    rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let by = by(&server, live, &address, body.password);
-    let issued = keys::issue(&server.core, by, wanted).await;
-    let issued = rate_limits::storage(&server, &address, Some(live.caller), issued).await?;
+    rate_limits::new_key(&core, &address, live.caller.session).await?;
+    let by = by(live, &address, body.password);
+    let issued = keys::issue(&core, by, wanted).await;
+    let issued = rate_limits::storage(&core, &address, Some(live.caller), issued).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key issued");
     Ok((StatusCode::CREATED, Json(KeyView::from(issued))).into_response())
 }
@@ -257,7 +248,7 @@ pub async fn list(
     responses((status = 200, description = "The key with its new name", body = KeyView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rename(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     address: Address,
     PathParam(client_id): PathParam,
@@ -265,8 +256,8 @@ pub async fn rename(
 ) -> Result<Json<KeyView>> {
     let live = caller.allowed(Scope::SessionManage)?;
     let name = required_name(&body.name)?;
-    rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let key = keys::rename(&server.core, live, client_id, name, caller.at.now).await?;
+    rate_limits::new_key(&core, &address, live.caller.session).await?;
+    let key = keys::rename(&core, live, client_id, name, caller.at.now).await?;
     tracing::info!(app = key.app.client_id, by = %live.caller.client, "key renamed");
     Ok(Json(key.into()))
 }
@@ -277,7 +268,7 @@ pub async fn rename(
     responses((status = 200, description = "The key with its new secret", body = KeyView),
         Problems, NotFound, Throttled, TimedOut))]
 pub async fn rotate(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     caller: Authenticated,
     address: Address,
     PathParam(client_id): PathParam,
@@ -288,10 +279,10 @@ pub async fn rotate(
         .overlap
         .ok_or_else(|| Error::malformed("`overlap` is missing"))?;
     let overlap = seconds("overlap", overlap, OVERLAP)?;
-    rate_limits::new_key(&server, &address, live.caller.session).await?;
-    let by = by(&server, live, &address, body.password);
-    let rotated = keys::rotate(&server.core, by, client_id, overlap).await;
-    let issued = rate_limits::storage(&server, &address, Some(live.caller), rotated).await?;
+    rate_limits::new_key(&core, &address, live.caller.session).await?;
+    let by = by(live, &address, body.password);
+    let rotated = keys::rotate(&core, by, client_id, overlap).await;
+    let issued = rate_limits::storage(&core, &address, Some(live.caller), rotated).await?;
     tracing::info!(app = issued.key.app.client_id, by = %live.caller.client, "key rotated");
     Ok(Json(issued.into()))
 }

@@ -62,7 +62,7 @@ pub async fn login_api(
         replace: body.replace.map(ClientId),
     };
     let admitted = attempt(&server, &address, current_caller?, login).await?;
-    Ok(entered(&server, StatusCode::OK, admitted, now))
+    Ok(entered(&server.own_origins, StatusCode::OK, admitted, now))
 }
 
 /// Logs in, and counts and logs how it went.
@@ -72,7 +72,7 @@ pub async fn attempt(
     current_caller: OptionalCaller,
     login: Login,
 ) -> Result<AdmittedClient> {
-    let arrival = address.arrival(server);
+    let arrival = address.arrival();
     let result = server.core.login(login, current_caller.0, arrival).await;
     // Strangers cause these lines, so only so many of a network are written.
     let is_told = |line| {

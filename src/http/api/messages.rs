@@ -159,11 +159,9 @@ pub async fn carry_out(
 ) -> Result<Answer> {
     let cost = flood_limit::Cost::of(&request, lines);
     command_limits::charge(server, live, address, cost.commands).await?;
-    let executed = server
-        .chat
-        .execute(live, request?, address.arrival(server), slot);
+    let executed = server.chat.execute(live, request?, address.arrival(), slot);
     let result = command_limits::carry_out(server, live, address, cost, executed).await;
-    rate_limits::storage(server, address, Some(live.caller), result).await
+    rate_limits::storage(&server.core, address, Some(live.caller), result).await
 }
 
 /// The query of a poll.

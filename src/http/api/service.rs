@@ -19,7 +19,7 @@ use crate::{
         extract::body::{BODY_LIMIT, Json},
         metrics::Gauges,
         server::response_permits::RetainedBytes,
-        state::ServerState,
+        state::{OpenApiJson, ServerState},
     },
     irc::params::MAX_TARGETS,
     model::{
@@ -65,8 +65,8 @@ pub struct LimitsView {
 /// The server's name, version and limits.
 #[utoipa::path(get, security(()), path = "/api/v1/server", tag = "service",
     responses((status = 200, description = "The name, version and limits", body = ServerView), PublicProblems))]
-pub async fn server(State(server): State<ServerState>) -> Json<ServerView> {
-    let limits = &server.core.limits;
+pub async fn server(State(core): State<Arc<Core>>) -> Json<ServerView> {
+    let limits = &core.limits;
     Json(ServerView {
         name: SERVER_NAME,
         version: env!("CARGO_PKG_VERSION"),
@@ -126,10 +126,10 @@ pub async fn metrics(State(server): State<ServerState>) -> Result<Response> {
 /// This OpenAPI description.
 #[utoipa::path(get, security(()), path = "/openapi.json", tag = "service",
     responses((status = 200, description = "OpenAPI 3.1", body = Object), PageProblems))]
-pub async fn openapi(State(server): State<ServerState>) -> impl IntoResponse {
+pub async fn openapi(State(OpenApiJson(json)): State<OpenApiJson>) -> impl IntoResponse {
     (
         Extension(RetainedBytes),
         [(header::CONTENT_TYPE, "application/json")],
-        server.openapi.clone(),
+        json,
     )
 }

@@ -24,12 +24,10 @@ use crate::{
             body::Json,
             cookie,
         },
-        middleware::rate_limits,
-        state::ServerState,
+        middleware::{origin::OwnOrigins, rate_limits},
     },
     model::{ClientView, Moment, Nick, Requirement, Scope, SessionView, Snapshot, Timestamp},
-    session::Core,
-    session::{self, AdmittedClient},
+    session::{self, AdmittedClient, Core},
 };
 
 /// The session to create.
@@ -59,13 +57,13 @@ pub struct Entered {
 
 /// An answer that sets the cookie.
 pub fn entered(
-    server: &ServerState,
+    own_origins: &OwnOrigins,
     status: StatusCode,
     admitted: AdmittedClient,
     now: Timestamp,
 ) -> Response {
     let cookie = cookie::set(
-        &server.own_origins,
+        own_origins,
         &admitted.secret,
         admitted.client.expires_at,
         now,
@@ -82,7 +80,8 @@ pub fn entered(
     responses((status = 201, description = "The session and its first client", body = Entered, headers(("set-cookie" = String))),
         PublicProblems, StoreProblems, Malformed, Conflict, Throttled, TimedOut))]
 pub async fn create(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     OptionalCaller(current_caller): OptionalCaller,
     address: Address,
     headers: HeaderMap,
@@ -93,9 +92,8 @@ pub async fn create(
     }
     let now = address.at.now;
     let nick = Nick::parse(&body.nick)?;
-    rate_limits::new_session(&server, &address).await?;
-    let created = server
-        .core
+    rate_limits::new_session(&core, &address).await?;
+    let created = core
         .create(
             nick,
             client_name(body.client_name, &headers)?,
@@ -103,15 +101,12 @@ pub async fn create(
             now,
         )
         .await;
-    let admitted = rate_limits::storage(&server, &address, None, created).await?;
-    let arrival = address.arrival(&server);
-    if server
-        .core
-        .note_line("session created", arrival.network().widest(), &arrival)
-    {
+    let admitted = rate_limits::storage(&core, &address, None, created).await?;
+    let arrival = address.arrival();
+    if core.note_line("session created", arrival.network().widest(), &arrival) {
         tracing::info!(session = %admitted.session.id, client = %admitted.client.id, "session created");
     }
-    Ok(entered(&server, StatusCode::CREATED, admitted, now))
+    Ok(entered(&own_origins, StatusCode::CREATED, admitted, now))
 }
 
 /// The snapshot of the session's state. A client's queue begins at the cursor of its first
@@ -143,12 +138,13 @@ pub async fn end(State(core): State<Arc<Core>>, caller: Authenticated) -> Result
     responses((status = 204, description = "The client has left, or had left before",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout(
-    state: State<ServerState>,
+    core: State<Arc<Core>>,
+    own_origins: State<Arc<OwnOrigins>>,
     at: Moment,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
-    logout_api(state, at, caller, headers).await
+    logout_api(core, own_origins, at, caller, headers).await
 }
 
 /// Logs this client out. The cookie is cleared in any case, even if its client has ended.
@@ -157,15 +153,18 @@ pub async fn logout(
     responses((status = 204, description = "The client has left, or had left before",
         headers(("set-cookie" = String), ("clear-site-data" = String))), Problems))]
 pub async fn logout_api(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     at: Moment,
     caller: Result<Authenticated>,
     headers: HeaderMap,
 ) -> Response {
     let named = headers.contains_key(IDENTITY);
     let left = match caller {
-        Err(error) if error == cookie::several() => leave_all(&server, &headers, at).await,
-        caller => leave(&server, caller).await,
+        Err(error) if error == cookie::several() => {
+            leave_all(&core, &own_origins, &headers, at).await
+        }
+        caller => leave(&core, caller).await,
     };
     let mut response = match left {
         // The client stays, so its browser keeps the cookie and can try again.
@@ -177,7 +176,7 @@ pub async fn logout_api(
     };
     let headers = response.headers_mut();
     headers.extend(
-        HeaderValue::try_from(cookie::clear(&server.own_origins))
+        HeaderValue::try_from(cookie::clear(&own_origins))
             .map(|cookie| (header::SET_COOKIE, cookie)),
     );
     headers.insert(CLEAR_SITE_DATA, LEFT_BEHIND);
@@ -187,22 +186,24 @@ pub async fn logout_api(
 /// Logs out every client whose cookie the request carries. With several live cookies it is unclear
 /// which one is meant, and the answer clears all of them. Whoever holds a client's secret may log
 /// it out.
-async fn leave_all(server: &ServerState, headers: &HeaderMap, at: Moment) -> Result<()> {
-    for secret in server
-        .core
-        .live_among(&cookie::presented(headers, &server.own_origins)?, at)
-    {
-        let live = server.core.authenticate(secret, at).await?;
-        server.core.logout(&live, at.now).await?;
+async fn leave_all(
+    core: &Core,
+    own_origins: &OwnOrigins,
+    headers: &HeaderMap,
+    at: Moment,
+) -> Result<()> {
+    for secret in core.live_among(&cookie::presented(headers, own_origins)?, at) {
+        let live = core.authenticate(secret, at).await?;
+        core.logout(&live, at.now).await?;
         tracing::info!(client = %live.caller.client, "logged out");
     }
     Ok(())
 }
 
-async fn leave(server: &ServerState, caller: Result<Authenticated>) -> Result<()> {
+async fn leave(core: &Core, caller: Result<Authenticated>) -> Result<()> {
     let caller = caller?;
     let live = caller.allowed(Requirement::AnyClient)?;
-    server.core.logout(live, caller.at.now).await?;
+    core.logout(live, caller.at.now).await?;
     tracing::info!(client = %live.caller.client, "logged out");
     Ok(())
 }

@@ -12,11 +12,11 @@ use crate::{
     audit::Subject,
     error::{Error, Result},
     http::state::ServerState,
-    model::{Arrival, Moment, Network},
+    model::{Arrival, Clock, Moment, Network},
 };
 
 /// The address a request comes from, and when it came.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Address {
     /// The address; an IPv4 address mapped into IPv6 is written as IPv4.
     pub ip: IpAddr,
@@ -24,15 +24,17 @@ pub struct Address {
     pub network: Network,
     /// When the request came.
     pub at: Moment,
+    /// The source of the time, for the limits: a request may wait before it is charged.
+    pub clock: Clock,
 }
 
 impl Address {
     /// When and from where the request came.
-    pub fn arrival(&self, server: &ServerState) -> Arrival {
+    pub fn arrival(&self) -> Arrival {
         Arrival {
             address: self.ip,
             at: self.at,
-            steady: server.clock.steady(),
+            steady: self.clock.steady(),
         }
     }
 
@@ -60,6 +62,7 @@ impl FromRequestParts<ServerState> for Address {
             ip,
             network: Network::of(ip),
             at: Moment::from_request_parts(parts, server).await?,
+            clock: server.clock.clone(),
         })
     }
 }

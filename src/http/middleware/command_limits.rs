@@ -80,7 +80,7 @@ async fn checked(
         };
         server
             .core
-            .throttled(limit, subject, &address.arrival(server))
+            .throttled(limit, subject, &address.arrival())
             .await;
     }
     Err(wait.into())

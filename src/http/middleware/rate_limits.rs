@@ -13,16 +13,17 @@ pub use self::{
 use crate::{
     audit::{Limit, Subject},
     error::{Code, Result},
-    http::{extract::address::Address, state::ServerState},
+    http::extract::address::Address,
     limits::Charge,
     model::{Caller, SessionId},
     secret::SecretHash,
+    session::Core,
 };
 
 /// Charges a network for a new session. Fails with `throttled`.
-pub async fn new_session(server: &ServerState, address: &Address) -> Result<()> {
+pub async fn new_session(core: &Core, address: &Address) -> Result<()> {
     charge(
-        server,
+        core,
         address,
         address.subject(),
         &Charge::of_network(Limit::NewSessions, address.network),
@@ -31,25 +32,19 @@ pub async fn new_session(server: &ServerState, address: &Address) -> Result<()> 
 }
 
 /// Charges a session for a new API key, or a new secret of one. Fails with `throttled`.
-pub async fn new_key(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
+pub async fn new_key(core: &Core, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
         ..address.subject()
     };
-    charge(
-        server,
-        address,
-        subject,
-        &[Charge::new(Limit::Keys, session)],
-    )
-    .await
+    charge(core, address, subject, &[Charge::new(Limit::Keys, session)]).await
 }
 
 /// Charges the app and the network for a token. A refusal costs nothing. Tokens with an app's own
 /// credentials also count by network alone, because a session can create many API keys. Fails with
 /// `throttled`, or as the attempt does.
 pub async fn new_token<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     client_id: &str,
     for_itself: bool,
@@ -59,52 +54,52 @@ pub async fn new_token<T>(
     if for_itself {
         token.extend(Charge::of_network(Limit::OwnTokens, address.network));
     }
-    if_granted(server, address, &token, attempt).await
+    if_granted(core, address, &token, attempt).await
 }
 
 /// Charges the app and the network for a device code. A refusal costs nothing. Fails with
 /// `throttled`, or as the attempt does.
 pub async fn new_device_code<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     client_id: &str,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let code = Charge::of_network_and(Limit::DeviceCodes, address.network, client_id);
-    if_granted(server, address, &code, attempt).await
+    if_granted(core, address, &code, attempt).await
 }
 
 /// Runs a device's poll with its code. Polls that come too fast are counted. Fails with
 /// `throttled`, or as the attempt does.
 pub async fn poll<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     code: SecretHash,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let fast = [Charge::new(Limit::FastPolls, code.hex())];
-    let now = server.clock.steady();
-    if let Err(refusal) = server.core.rate_limits.check(&fast, now) {
-        return refuse(server, address, address.subject(), refusal).await;
+    let now = address.clock.steady();
+    if let Err(refusal) = core.rate_limits.check(&fast, now) {
+        return refuse(core, address, address.subject(), refusal).await;
     }
     let result = attempt.await;
     if result
         .as_ref()
         .is_err_and(|error| error.code == Code::SlowDown)
     {
-        server.core.rate_limits.note(&fast, now);
+        core.rate_limits.note(&fast, now);
     }
     result
 }
 
 /// Charges a session for an authorization code. Fails with `throttled`.
-pub async fn new_code(server: &ServerState, address: &Address, session: SessionId) -> Result<()> {
+pub async fn new_code(core: &Core, address: &Address, session: SessionId) -> Result<()> {
     let subject = Subject {
         session: Some(session),
         ..address.subject()
     };
     charge(
-        server,
+        core,
         address,
         subject,
         &[Charge::new(Limit::Codes, session)],
@@ -115,7 +110,7 @@ pub async fn new_code(server: &ServerState, address: &Address, session: SessionI
 /// Records a result that reached the storage limit, within the bounds on such lines, and returns
 /// it.
 pub async fn storage<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     caller: Option<Caller>,
     result: Result<T>,
@@ -133,9 +128,7 @@ pub async fn storage<T>(
             client,
             ..address.subject()
         };
-        server
-            .core
-            .throttled(Limit::Storage, subject, &address.arrival(server))
+        core.throttled(Limit::Storage, subject, &address.arrival())
             .await;
     }
     result

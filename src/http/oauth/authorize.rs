@@ -1,9 +1,11 @@
 //! The authorization endpoint, to which an app sends a browser, and the user's decision (RFC 6749
 //! §4.1).
 
+use std::sync::Arc;
+
 use axum::{
-    extract::{FromRequest, Request as HttpRequest, State},
-    http::Uri,
+    extract::State,
+    http::{HeaderMap, Uri},
     response::Response,
 };
 use serde::Deserialize;
@@ -14,17 +16,16 @@ use crate::{
     http::{
         errors::problem::PageProblems,
         extract::{address::Address, auth::OptionalCaller, form_fields::FormFields},
-        middleware::{csrf, rate_limits},
+        middleware::{csrf, origin::OwnOrigins, rate_limits},
         oauth::authorize_request::{self, Checked, PATH, Wrong, see_other, to_login},
         pages::{consent, decision},
-        state::ServerState,
     },
     oauth::{
         self,
         authorize::{self, Request},
     },
     secret::Secret,
-    session::LiveClient,
+    session::{Core, LiveClient},
 };
 
 /// The longest address that a posted request is redirected to, in bytes. The head of the next
@@ -80,13 +81,15 @@ struct DecisionForm {
         (status = 429, description = "Too many wrong requests", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     address: Address,
     current_caller: Result<OptionalCaller>,
     uri: Uri,
 ) -> Response {
     respond_to(
-        &server,
+        &core,
+        &own_origins,
         &address,
         current_caller,
         FormFields::of_query(uri.query()),
@@ -95,25 +98,28 @@ pub async fn ask(
 }
 
 async fn respond_to(
-    server: &ServerState,
+    core: &Core,
+    own_origins: &OwnOrigins,
     address: &Address,
     current_caller: Result<OptionalCaller>,
     params: FormFields,
 ) -> Response {
     let result = async {
-        let asked = Checked::check(&params, server, address).await?;
+        let asked = Checked::check(&params, core, address).await?;
         let live = current_caller.map_err(Wrong::Page)?.0;
         match (live, asked.silent) {
-            (Some(live), false) => consent_page(server, &live, &params, &asked.request, None).await,
+            (Some(live), false) => consent_page(core, &live, &params, &asked.request, None).await,
             (None, false) => Ok(see_other(&to_login(&params))),
             (live, true) => {
-                let code = silently(server, address, live.as_deref(), asked.request.clone()).await;
-                code.map(|code| asked.back_with(server, &code))
+                let code = silently(core, address, live.as_deref(), asked.request.clone()).await;
+                code.map(|code| asked.back_with(own_origins, &code))
                     .map_err(|error| asked.wrong(error))
             }
         }
     };
-    result.await.unwrap_or_else(|wrong| wrong.respond(server))
+    result
+        .await
+        .unwrap_or_else(|wrong| wrong.respond(own_origins))
 }
 
 /// The same request as a form (RFC 6749 §3.1). Browsers send no cookie with a form from another
@@ -129,14 +135,18 @@ async fn respond_to(
         (status = 413, description = "The request is too long for a redirect to GET", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn ask_posted(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     address: Address,
     current_caller: Result<OptionalCaller>,
-    http: HttpRequest,
+    headers: HeaderMap,
+    params: Result<FormFields>,
 ) -> Response {
-    let own = csrf::is_own(&server.own_origins, http.headers());
-    match FormFields::from_request(http, &server).await {
-        Ok(params) if own => respond_to(&server, &address, current_caller, params).await,
+    let own = csrf::is_own(&own_origins, &headers);
+    match params {
+        Ok(params) if own => {
+            respond_to(&core, &own_origins, &address, current_caller, params).await
+        }
         Ok(params) => {
             let location = format!("{PATH}?{}", params.to_query());
             match location.len() <= LOCATION_LIMIT {
@@ -159,16 +169,15 @@ pub async fn ask_posted(
         (status = 429, description = "Too many wrong requests", content_type = "text/html", body = String),
         PageProblems))]
 pub async fn decide(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     address: Address,
     current_caller: Result<OptionalCaller>,
-    http: HttpRequest,
+    params: Result<FormFields>,
 ) -> Response {
     let result = async {
-        let params = FormFields::from_request(http, &server)
-            .await
-            .map_err(Wrong::Page)?;
-        let asked = Checked::check(&params, &server, &address).await?;
+        let params = params.map_err(Wrong::Page)?;
+        let asked = Checked::check(&params, &core, &address).await?;
         let Some(live) = current_caller.map_err(Wrong::Page)?.0 else {
             return Ok(see_other(&to_login(&params)));
         };
@@ -178,50 +187,47 @@ pub async fn decide(
                 let res = match decision::chosen_channels(request.scope, &params) {
                     Ok(res) => res,
                     Err(refusal) => {
-                        return consent_page(&server, &live, &params, &request, Some(&refusal))
-                            .await;
+                        return consent_page(&core, &live, &params, &request, Some(&refusal)).await;
                     }
                 };
-                rate_limits::new_code(&server, &address, live.caller.session)
+                rate_limits::new_code(&core, &address, live.caller.session)
                     .await
                     .map_err(|error| asked.wrong(error))?;
-                authorize::approve(&server.core, &live, request, res, address.at)
+                authorize::approve(&core, &live, request, res, address.at)
                     .await
-                    .map(|code| asked.back_with(&server, &code))
+                    .map(|code| asked.back_with(&own_origins, &code))
             }
             Ok(Some("deny")) => {
                 let denied = oauth::access_denied();
-                authorize::deny(&server.core, &live, request, &address.arrival(&server))
+                authorize::deny(&core, &live, request, &address.arrival())
                     .await
                     .and(Err(denied))
             }
             undecided => {
                 let refusal = undecided.err().unwrap_or_else(decision::undecided);
-                return consent_page(&server, &live, &params, &request, Some(&refusal)).await;
+                return consent_page(&core, &live, &params, &request, Some(&refusal)).await;
             }
         };
         match decided {
             Err(full) if full.code == Code::TooManyClients => {
-                consent_page(&server, &live, &params, &asked.request, Some(&full)).await
+                consent_page(&core, &live, &params, &asked.request, Some(&full)).await
             }
             decided => {
                 let allowed = decided.is_ok();
-                if server.core.note_line(
-                    "consent decided",
-                    live.caller.session,
-                    &address.arrival(&server),
-                ) {
+                if core.note_line("consent decided", live.caller.session, &address.arrival()) {
                     tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "consent decided");
                 }
                 decided.map_err(|error| asked.wrong(error))
             }
         }
     };
-    result.await.unwrap_or_else(|wrong| wrong.respond(&server))
+    result
+        .await
+        .unwrap_or_else(|wrong| wrong.respond(&own_origins))
 }
 
 async fn silently(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     live: Option<&LiveClient>,
     request: Request,
@@ -232,19 +238,19 @@ async fn silently(
             "this browser has no session on this server",
         )
     })?;
-    rate_limits::new_code(server, address, live.caller.session).await?;
-    authorize::silently(&server.core, live, request, address.at).await
+    rate_limits::new_code(core, address, live.caller.session).await?;
+    authorize::silently(core, live, request, address.at).await
 }
 
 async fn consent_page(
-    server: &ServerState,
+    core: &Core,
     live: &LiveClient,
     params: &FormFields,
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response, Wrong> {
     let repeated: Vec<_> = authorize_request::asking(params).collect();
-    consent::page(server, live, params, &repeated, request, refusal)
+    consent::page(core, live, params, &repeated, request, refusal)
         .await
         .map_err(Wrong::Page)
 }

@@ -15,9 +15,8 @@ use crate::{
     http::{
         errors::oauth_error,
         extract::{address::Address, form_fields::FormFields},
-        middleware::rate_limits,
+        middleware::{origin::OwnOrigins, rate_limits},
         pages::consent,
-        state::ServerState,
     },
     model::Scopes,
     oauth::{
@@ -26,6 +25,7 @@ use crate::{
         pkce,
     },
     secret::Secret,
+    session::Core,
 };
 
 /// The path of the authorization endpoint.
@@ -53,21 +53,12 @@ pub struct Checked {
 
 impl Checked {
     /// Checks a request: first the app and the redirect URI, and then everything else.
-    pub async fn check(
-        params: &FormFields,
-        server: &ServerState,
-        address: &Address,
-    ) -> Result<Self, Wrong> {
+    pub async fn check(params: &FormFields, core: &Core, address: &Address) -> Result<Self, Wrong> {
         let look = async {
             let redirect_uri = params.only("redirect_uri")?.map(str::to_owned);
-            authorize::asking(
-                &server.core,
-                params.required("client_id")?.to_owned(),
-                redirect_uri,
-            )
-            .await
+            authorize::asking(core, params.required("client_id")?.to_owned(), redirect_uri).await
         };
-        let asking = rate_limits::app_of_page(server, address, look)
+        let asking = rate_limits::app_of_page(core, address, look)
             .await
             .map_err(Wrong::Page)?;
         // A state that cannot be read is not sent back.
@@ -91,9 +82,9 @@ impl Checked {
     }
 
     /// Redirects the browser back to the app with a code.
-    pub fn back_with(&self, server: &ServerState, code: &Secret) -> Response {
+    pub fn back_with(&self, own_origins: &OwnOrigins, code: &Secret) -> Response {
         back(
-            server,
+            own_origins,
             &self.request.asking,
             self.state.as_deref(),
             &[("code", code.reveal())],
@@ -127,7 +118,7 @@ pub enum Wrong {
 
 impl Wrong {
     /// The response with the error.
-    pub fn respond(self, server: &ServerState) -> Response {
+    pub fn respond(self, own_origins: &OwnOrigins) -> Response {
         match self {
             Self::Page(error) => consent::notice(&error),
             Self::Redirect {
@@ -139,7 +130,7 @@ impl Wrong {
                     ("error", oauth_error::name(&error)),
                     ("error_description", error.detail.as_str()),
                 ];
-                back(server, &asking, state.as_deref(), &answer)
+                back(own_origins, &asking, state.as_deref(), &answer)
             }
         }
     }
@@ -188,7 +179,7 @@ pub fn asking(params: &FormFields) -> impl Iterator<Item = (&'static str, &str)>
 /// Redirects the browser back to the app by GET (RFC 9700 §4.12), with our issuer beside the answer
 /// (RFC 9207).
 fn back(
-    server: &ServerState,
+    own_origins: &OwnOrigins,
     asking: &Asking,
     state: Option<&str>,
     answer: &[(&str, &str)],
@@ -202,7 +193,7 @@ fn back(
     if let Some(state) = state {
         target.append_pair("state", state);
     }
-    target.append_pair("iss", server.own_origins.issuer());
+    target.append_pair("iss", own_origins.issuer());
     see_other(&target.finish())
 }
 

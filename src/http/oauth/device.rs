@@ -1,6 +1,6 @@
 //! The device flow's endpoint, which gives codes to devices (RFC 8628 §3.1).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::State,
@@ -14,14 +14,14 @@ use crate::{
     http::{
         errors::oauth_error::{Refusal, Refusals},
         extract::{address::Address, app_form::AppForm, body::Json},
-        middleware::rate_limits,
-        state::ServerState,
+        middleware::{origin::OwnOrigins, rate_limits},
     },
     model::Scopes,
     oauth::{
         Shown,
         device::{self, DeviceAuthorization, DeviceRequest, INTERVAL, LIFE},
     },
+    session::Core,
 };
 
 /// The app may send its credentials by HTTP Basic instead.
@@ -63,11 +63,12 @@ struct DeviceView {
     request_body(content = DeviceRequestForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The device code and the user code", body = DeviceView), Refusals))]
 pub async fn authorize(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = rate_limits::app_form(&server, &address, form).await?;
+    let form = rate_limits::app_form(&core, &address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
@@ -78,14 +79,14 @@ pub async fn authorize(
             at: address.at,
         };
         let given = rate_limits::new_device_code(
-            &server,
+            &core,
             &address,
             client_id,
-            device::authorize(&server.core, request),
+            device::authorize(&core, request),
         )
         .await?;
-        let arrival = address.arrival(&server);
-        if server.core.note_line(
+        let arrival = address.arrival();
+        if core.note_line(
             "device code issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,
@@ -95,12 +96,12 @@ pub async fn authorize(
         Ok(given)
     };
     let given =
-        rate_limits::app_call(&server, &address, &form.credentials, Shown::Name, attempt).await?;
+        rate_limits::app_call(&core, &address, &form.credentials, Shown::Name, attempt).await?;
     let DeviceAuthorization {
         device_code,
         user_code,
     } = given;
-    let verification_uri = format!("{}/device", server.own_origins.issuer());
+    let verification_uri = format!("{}/device", own_origins.issuer());
     let user_code = user_code.reveal();
     Ok(Json(DeviceView {
         device_code: device_code.reveal().to_owned(),

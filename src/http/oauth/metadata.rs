@@ -1,13 +1,15 @@
 //! The server's metadata, which OAuth libraries ask for first (RFC 8414).
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     http::{
-        errors::problem::PageProblems, extract::body::Json, oauth::tokens::DEVICE_CODE,
-        state::ServerState,
+        errors::problem::PageProblems, extract::body::Json, middleware::origin::OwnOrigins,
+        oauth::tokens::DEVICE_CODE,
     },
     model::Scope,
 };
@@ -39,8 +41,8 @@ pub struct Metadata {
 /// The server's OAuth metadata: its endpoints and what they support.
 #[utoipa::path(get, security(()), path = "/.well-known/oauth-authorization-server", tag = "oauth",
     responses((status = 200, description = "The metadata of the authorization server (RFC 8414)", body = Metadata), PageProblems))]
-pub async fn metadata(State(server): State<ServerState>) -> Json<Metadata> {
-    let issuer = server.own_origins.issuer();
+pub async fn metadata(State(own_origins): State<Arc<OwnOrigins>>) -> Json<Metadata> {
+    let issuer = own_origins.issuer();
     let at = |path: &str| format!("{issuer}{path}");
     Json(Metadata {
         issuer: issuer.to_owned(),

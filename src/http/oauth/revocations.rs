@@ -65,8 +65,9 @@ async fn follow(
     params: Result<QueryParams<After>>,
 ) -> Result<Response> {
     let QueryParams(After { after }) = params?;
-    let presented = rate_limits::app_form(&server, &address, Presented::in_head(&headers)).await?;
-    let by = rate_limits::proof(&server, &address, presented).await?;
+    let presented =
+        rate_limits::app_form(&server.core, &address, Presented::in_head(&headers)).await?;
+    let by = rate_limits::proof(&server.core, &address, presented).await?;
     let after = event_stream::position(&headers, after.as_deref())?.map(|id| RevocationId(id.0));
     let attempt = revocations::follow(
         &server.core,
@@ -75,7 +76,7 @@ async fn follow(
         after,
         address.at,
     );
-    let reader = rate_limits::app_call(&server, &address, by, Shown::Nothing, attempt).await?;
+    let reader = rate_limits::app_call(&server.core, &address, by, Shown::Nothing, attempt).await?;
     let opening = Some(event_stream::opening(reader.position()));
     let stream = Stream {
         server,

@@ -1,6 +1,6 @@
 //! The endpoints for tokens: issue (RFC 6749), introspect (RFC 7662) and revoke (RFC 7009).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::State,
@@ -22,8 +22,10 @@ use crate::{
             app_form::{AppForm, AskingForm},
             body::Json,
         },
-        middleware::rate_limits::{self, Charged},
-        state::ServerState,
+        middleware::{
+            origin::OwnOrigins,
+            rate_limits::{self, Charged},
+        },
     },
     model::{ChannelName, Scopes},
     oauth::{
@@ -35,6 +37,7 @@ use crate::{
         tokens::{Issued, TokenRequest},
     },
     secret::SecretHash,
+    session::Core,
 };
 
 /// How an access token is presented (RFC 6750).
@@ -129,11 +132,11 @@ impl From<Issued> for TokenView {
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The tokens", body = TokenView), Refusals))]
 pub async fn issue(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Response {
-    let mut response = issued(&server, &address, form)
+    let mut response = issued(&core, &address, form)
         .await
         .map(|view| Json(view).into_response())
         .into_response();
@@ -145,26 +148,26 @@ pub async fn issue(
 }
 
 async fn issued(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<TokenView, Refusal> {
-    let form = rate_limits::app_form(server, address, form).await?;
+    let form = rate_limits::app_form(core, address, form).await?;
     let client_id = form.credentials.client_id.as_str();
     let attempt = async {
         let grant_type = form.required("grant_type")?;
         let scope = form.get("scope")?.map(Scopes::parse).transpose()?;
-        let attempt = by_grant_type(server, address, &form, grant_type, scope);
+        let attempt = by_grant_type(core, address, &form, grant_type, scope);
         let issued = rate_limits::new_token(
-            server,
+            core,
             address,
             client_id,
             grant_type == "client_credentials",
             attempt,
         )
         .await?;
-        let arrival = address.arrival(server);
-        if server.core.note_line(
+        let arrival = address.arrival();
+        if core.note_line(
             "token issued",
             format_args!("{client_id} {}", arrival.network().widest()),
             &arrival,
@@ -173,7 +176,7 @@ async fn issued(
         }
         Ok(issued)
     };
-    rate_limits::app_call(server, address, &form.credentials, shown(&form), attempt)
+    rate_limits::app_call(core, address, &form.credentials, shown(&form), attempt)
         .await
         .map(TokenView::from)
         .map_err(Refusal)
@@ -190,7 +193,7 @@ fn shown(form: &AppForm) -> Shown {
 }
 
 async fn by_grant_type(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     form: &AppForm,
     grant_type: &str,
@@ -198,18 +201,12 @@ async fn by_grant_type(
 ) -> Result<Issued, Error> {
     let request = TokenRequest {
         credentials: form.credentials.clone(),
-        arrival: address.arrival(server),
+        arrival: address.arrival(),
     };
     match grant_type {
-        "client_credentials" => client_credentials::issue(&server.core, request, scope).await,
+        "client_credentials" => client_credentials::issue(core, request, scope).await,
         "refresh_token" => {
-            refresh::issue(
-                &server.core,
-                request,
-                form.required("refresh_token")?,
-                scope,
-            )
-            .await
+            refresh::issue(core, request, form.required("refresh_token")?, scope).await
         }
         "authorization_code" => {
             let redemption = Redemption {
@@ -217,15 +214,15 @@ async fn by_grant_type(
                 redirect_uri: form.get("redirect_uri")?.map(str::to_owned),
                 challenge: pkce::challenge_of(form.required("code_verifier")?),
             };
-            redeem::redeem(&server.core, request, redemption).await
+            redeem::redeem(core, request, redemption).await
         }
         DEVICE_CODE => {
             let presented = SecretHash::of(form.required("device_code")?);
             rate_limits::poll(
-                server,
+                core,
                 address,
                 presented,
-                device::issue(&server.core, request, presented),
+                device::issue(core, request, presented),
             )
             .await
         }
@@ -285,25 +282,31 @@ struct ActiveView<'a> {
     responses((status = 200, description = "The token's data, or `active` alone, which is false", body = IntrospectionView),
         Refusals))]
 pub async fn introspect(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     address: Address,
     form: Result<AskingForm, Refusal>,
 ) -> Response {
-    problem::offer_both(look_into(&server, &address, form).await.into_response())
+    problem::offer_both(
+        look_into(&core, &own_origins, &address, form)
+            .await
+            .into_response(),
+    )
 }
 
 async fn look_into(
-    server: &ServerState,
+    core: &Core,
+    own_origins: &OwnOrigins,
     address: &Address,
     form: Result<AskingForm, Refusal>,
 ) -> Result<Response, Refusal> {
-    let form = rate_limits::app_form(server, address, form).await?;
+    let form = rate_limits::app_form(core, address, form).await?;
     let (presented, named) = (form.required("token").map(SecretHash::of), form.named());
-    let by = rate_limits::proof(server, address, form.by).await?;
+    let by = rate_limits::proof(core, address, form.by).await?;
     let proof = by.clone();
     let attempt =
-        async { introspect::introspect(&server.core, proof, named?, presented?, address.at).await };
-    let Some(found) = rate_limits::app_call(server, address, by, Shown::Nothing, attempt).await?
+        async { introspect::introspect(core, proof, named?, presented?, address.at).await };
+    let Some(found) = rate_limits::app_call(core, address, by, Shown::Nothing, attempt).await?
     else {
         return Ok(Json(IntrospectionView::Inactive { active: false }).into_response());
     };
@@ -322,7 +325,7 @@ async fn look_into(
         token_type,
         exp: found.token.expires_at.seconds(),
         iat: found.token.created_at.seconds(),
-        iss: server.own_origins.issuer(),
+        iss: own_origins.issuer(),
         grant_id: found.token.grant.0,
         jti,
     })))
@@ -335,20 +338,19 @@ async fn look_into(
     request_body(content = PresentedForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token and its grant are revoked, or were unknown"), Refusals))]
 pub async fn revoke(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     address: Address,
     form: Result<AppForm, Refusal>,
 ) -> Result<StatusCode, Refusal> {
-    let form = rate_limits::app_form(&server, &address, form).await?;
+    let form = rate_limits::app_form(&core, &address, form).await?;
     let shown = form
         .get("token")?
         .map_or(Shown::Nothing, |token| Shown::Secret(SecretHash::of(token)));
     let attempt = async {
         let presented = SecretHash::of(form.required("token")?);
-        let asking =
-            oauth::authenticate(&server.core, form.credentials.clone(), address.at).await?;
+        let asking = oauth::authenticate(&core, form.credentials.clone(), address.at).await?;
         let public = asking.is_public();
-        let revoked = revoke::revoke(&server.core, asking, presented, address.at.now).await?;
+        let revoked = revoke::revoke(&core, asking, presented, address.at.now).await?;
         if let Some(grant) = revoked {
             tracing::info!(%grant, "grant revoked by its app");
         }
@@ -363,6 +365,6 @@ pub async fn revoke(
             },
         ))
     };
-    rate_limits::app_call_charged(&server, &address, &form.credentials, shown, attempt).await?;
+    rate_limits::app_call_charged(&core, &address, &form.credentials, shown, attempt).await?;
     Ok(StatusCode::OK)
 }

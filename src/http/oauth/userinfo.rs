@@ -1,5 +1,7 @@
 //! The identity of a token's session.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,10 +14,10 @@ use crate::{
             auth::{PostedTokenCaller, TokenCaller},
             body::Json,
         },
-        state::ServerState,
     },
     model::Scope,
     oauth::grants,
+    session::Core,
 };
 
 /// The identity of the token's session.
@@ -50,10 +52,10 @@ struct UserInfoForm {
 #[utoipa::path(get, security(("token" = []), ("token" = [], "identity" = [])), path = "/auth/userinfo", tag = "oauth",
     responses((status = 200, description = "The session's identity", body = UserInfo), Problems))]
 pub async fn userinfo(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     caller: TokenCaller,
 ) -> Result<Json<UserInfo>> {
-    identify(&server, caller).await
+    identify(&core, caller).await
 }
 
 /// The identity of the token's session. The token may be in a form (RFC 6750 §2.2).
@@ -61,21 +63,18 @@ pub async fn userinfo(
     request_body(content = Option<UserInfoForm>, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The session's identity", body = UserInfo), Problems, TimedOut))]
 pub async fn posted_userinfo(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     PostedTokenCaller(caller): PostedTokenCaller,
 ) -> Result<Json<UserInfo>> {
-    identify(&server, caller).await
+    identify(&core, caller).await
 }
 
-async fn identify(
-    server: &ServerState,
-    TokenCaller { token }: TokenCaller,
-) -> Result<Json<UserInfo>> {
+async fn identify(core: &Core, TokenCaller { token }: TokenCaller) -> Result<Json<UserInfo>> {
     let session = token
         .session
         .filter(|_| token.granted.scope.allow(Scope::Identity))
         .ok_or_else(|| Error::insufficient_scope(Scope::Identity))?;
-    let identity = grants::identity(&server.core, token.granted.id, session.id).await?;
+    let identity = grants::identity(core, token.granted.id, session.id).await?;
     let channels = identity
         .channels
         .into_iter()

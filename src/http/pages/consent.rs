@@ -12,10 +12,9 @@ use crate::{
             decision::Decision,
             template::{self, Notice, sentence},
         },
-        state::ServerState,
     },
     oauth::authorize::{self, Request},
-    session::LiveClient,
+    session::{Core, LiveClient},
 };
 
 #[derive(Template)]
@@ -34,14 +33,14 @@ struct ConsentPage<'a> {
 
 /// Asks the session whether to let the app in. A refusal is shown with its status.
 pub async fn page(
-    server: &ServerState,
+    core: &Core,
     live: &LiveClient,
     params: &FormFields,
     repeated: &[(&'static str, &str)],
     request: &Request,
     refusal: Option<&Error>,
 ) -> Result<Response> {
-    let session = authorize::asked(&server.core, live).await?;
+    let session = authorize::asked(core, live).await?;
     let redirect_uri = request.asking.redirect_uri();
     let page = ConsentPage {
         app: &request.asking.app.name,

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
-    extract::{FromRequest, Request, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -27,12 +27,11 @@ use crate::{
             decision::{self, Decision},
             template::{self, Notice, sentence},
         },
-        state::ServerState,
     },
     model::{Moment, Network},
     oauth::device::{self, Waiting},
     secret::UserCode,
-    session::LiveClient,
+    session::{Core, LiveClient},
 };
 
 /// The query of the device page.
@@ -90,12 +89,12 @@ struct DeviceForm {
         (status = 303, description = "A redirect to the login page, which leads back here", headers(("location" = String))),
         DevicePageProblems))]
 pub async fn decide(
-    State(server): State<ServerState>,
+    State(core): State<Arc<Core>>,
     address: Address,
     current_caller: Result<OptionalCaller>,
-    request: Request,
+    form: Result<FormFields>,
 ) -> Response {
-    let form = match FormFields::from_request(request, &server).await {
+    let form = match form {
         Ok(form) => form,
         Err(error) if error.code == Code::MalformedRequest => return again("", &error),
         // The body was incomplete or late.
@@ -113,9 +112,9 @@ pub async fn decide(
     };
     let go_on = async |within| {
         let code = code.as_ref().ok_or_else(device::no_such_code)?;
-        step(&server, &live, code, &form, within, address.at).await
+        step(&core, &live, code, &form, within, address.at).await
     };
-    match rate_limits::user_code(&server, &address, live.caller, go_on).await {
+    match rate_limits::user_code(&core, &address, live.caller, go_on).await {
         Ok(page) => page,
         Err(error) if error.code == Code::ClientEnded => to_login(code),
         Err(error) => again(typed, &error),
@@ -124,14 +123,14 @@ pub async fn decide(
 
 /// One step of the form: the code, or the decision. Returns the next page.
 async fn step(
-    server: &ServerState,
+    core: &Core,
     live: &Arc<LiveClient>,
     code: &UserCode,
     form: &FormFields,
     within: Option<Network>,
     at: Moment,
 ) -> Result<Response> {
-    let waiting = device::look_up(&server.core, live, code, within, at).await?;
+    let waiting = device::look_up(core, live, code, within, at).await?;
     let once_more = |refusal: &Error| Ok(confirmation(code, &waiting, form, Some(refusal)));
     match form.only("decision") {
         Ok(None) => Ok(confirmation(code, &waiting, form, None)),
@@ -140,7 +139,7 @@ async fn step(
                 Ok(res) => res,
                 Err(refusal) => return once_more(&refusal),
             };
-            device::approve(&server.core, live, code, res, at).await?;
+            device::approve(core, live, code, res, at).await?;
             tracing::info!(by = %live.caller.client, "device approved");
             let text = format!(
                 "{} was let in. You can go back to your device.",
@@ -149,7 +148,7 @@ async fn step(
             Ok(notice("Done", &text))
         }
         Ok(Some("deny")) => {
-            device::deny(&server.core, live, code, at).await?;
+            device::deny(core, live, code, at).await?;
             tracing::info!(by = %live.caller.client, "device denied");
             let text = format!("{} was not let in. You can close this page.", waiting.app);
             Ok(notice("Denied", &text))

@@ -1,5 +1,7 @@
 //! The login page's address as a QR code, which one device shows and another one scans.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::header,
@@ -14,7 +16,7 @@ use crate::{
     http::{
         errors::problem::{Malformed, PageProblems},
         extract::body::QueryParams,
-        state::ServerState,
+        middleware::origin::OwnOrigins,
     },
     model::Nick,
 };
@@ -33,11 +35,11 @@ pub struct LoginCode {
     responses((status = 200, description = "The QR code", content_type = "image/svg+xml", body = String),
         PageProblems, Malformed))]
 pub async fn code(
-    State(server): State<ServerState>,
+    State(own_origins): State<Arc<OwnOrigins>>,
     QueryParams(params): QueryParams<LoginCode>,
 ) -> Result<Response> {
-    let address = address(server.own_origins.issuer(), &Nick::parse(&params.nick)?);
     // Even the longest nick at the longest host name is far below the capacity of a code.
+    let address = address(own_origins.issuer(), &Nick::parse(&params.nick)?);
     let code = QrCode::with_error_correction_level(address, EcLevel::M).expect("an address fits");
     let picture = code.render::<svg::Color>().build();
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture).into_response())

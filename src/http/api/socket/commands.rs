@@ -212,7 +212,7 @@ impl Commands {
             } = arrived;
             let address = Address {
                 at: server.clock.moment(),
-                ..*address
+                ..(*address).clone()
             };
             let expired = live.token_expired(address.at.due);
             if !expired {

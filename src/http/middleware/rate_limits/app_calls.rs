@@ -7,24 +7,24 @@ use crate::{
     http::{
         errors::oauth_error::Refusal as Refused,
         extract::{address::Address, app_form::Presented},
-        state::ServerState,
     },
     limits::Charge,
     oauth::{self, Proof, Shown},
+    session::Core,
 };
 
 /// Runs an app's request. Refusals count by network, for all apps together. Once a network has had
 /// too many, a request that cannot succeed is refused at once. The secret is looked up first: 256
 /// bits cannot be guessed, and a valid secret must always work.
 pub async fn app_call<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     by: impl Into<Proof>,
     shown: Shown,
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let attempt = async { attempt.await.map(|answer| (answer, Charged::Back)) };
-    app_call_charged(server, address, by, shown, attempt).await
+    app_call_charged(core, address, by, shown, attempt).await
 }
 
 /// Whether an app's answer counts like a refusal.
@@ -37,7 +37,7 @@ pub enum Charged {
 
 /// Like [`app_call`], for requests some of whose successful answers count like refusals.
 pub async fn app_call_charged<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     by: impl Into<Proof>,
     shown: Shown,
@@ -45,20 +45,17 @@ pub async fn app_call_charged<T>(
 ) -> Result<T> {
     let refusals = refused_call(address);
     // Charged before the attempt. Otherwise many requests at once would all get through.
-    let charged = server
-        .core
-        .rate_limits
-        .charge(&refusals, server.clock.steady());
+    let charged = core.rate_limits.charge(&refusals, address.clock.steady());
     if let Err(refusal) = &charged
-        && !oauth::may_succeed(&server.core, by.into(), shown, address.at).await?
+        && !oauth::may_succeed(core, by.into(), shown, address.at).await?
     {
-        return refuse(server, address, address.subject(), refusal.clone()).await;
+        return refuse(core, address, address.subject(), refusal.clone()).await;
     }
     let result = attempt.await;
     match &result {
-        Err(error) if counts(error) => tell_refusal(server, address, error),
+        Err(error) if counts(error) => tell_refusal(core, address, error),
         Ok((_, Charged::Kept)) => {}
-        _ if charged.is_ok() => server.core.rate_limits.refund(&refusals),
+        _ if charged.is_ok() => core.rate_limits.refund(&refusals),
         _ => {}
     }
     result.map(|(answer, _)| answer)
@@ -67,45 +64,41 @@ pub async fn app_call_charged<T>(
 /// Looks up the app of a page. A failure counts like the refusal of an app, so that strangers
 /// cannot use pages to try names of apps. An existing app is always found.
 pub async fn app_of_page<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     look: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     match look.await {
-        Err(error) => count_refused(server, address, error).await,
+        Err(error) => count_refused(core, address, error).await,
         found => found,
     }
 }
 
 /// The form of an app. A form that was refused counts like any other refusal.
-pub async fn app_form<T>(
-    server: &ServerState,
-    address: &Address,
-    form: Result<T, Refused>,
-) -> Result<T> {
+pub async fn app_form<T>(core: &Core, address: &Address, form: Result<T, Refused>) -> Result<T> {
     match form {
         Ok(form) => Ok(form),
-        Err(Refused(error)) => count_refused(server, address, error).await,
+        Err(Refused(error)) => count_refused(core, address, error).await,
     }
 }
 
 /// The proof of an app. An invalid access token counts like any other refusal.
-pub async fn proof(server: &ServerState, address: &Address, presented: Presented) -> Result<Proof> {
+pub async fn proof(core: &Core, address: &Address, presented: Presented) -> Result<Proof> {
     match presented {
         Presented::Credentials(credentials) => Ok(Proof::Credentials(credentials)),
-        Presented::Token(token) => match server.core.authenticate_token(token, address.at).await {
+        Presented::Token(token) => match core.authenticate_token(token, address.at).await {
             Ok(token) => Ok(Proof::Token(token.granted.id)),
-            Err(error) => count_refused(server, address, error).await,
+            Err(error) => count_refused(core, address, error).await,
         },
     }
 }
 
 /// Counts the refusal of an app and returns it. Returns `throttled` instead if the network has had
 /// too many.
-async fn count_refused<T>(server: &ServerState, address: &Address, error: Error) -> Result<T> {
+async fn count_refused<T>(core: &Core, address: &Address, error: Error) -> Result<T> {
     if counts(&error) {
-        charge(server, address, address.subject(), &refused_call(address)).await?;
-        tell_refusal(server, address, &error);
+        charge(core, address, address.subject(), &refused_call(address)).await?;
+        tell_refusal(core, address, &error);
     }
     Err(error)
 }
@@ -126,10 +119,10 @@ fn counts(error: &Error) -> bool {
 }
 
 /// Logs the refusal of an app, within the bounds on such lines.
-fn tell_refusal(server: &ServerState, address: &Address, error: &Error) {
+fn tell_refusal(core: &Core, address: &Address, error: &Error) {
     if error.code == Code::InvalidClient {
-        let arrival = address.arrival(server);
-        if server.core.note_line(
+        let arrival = address.arrival();
+        if core.note_line(
             "an app's credentials were refused",
             arrival.network().widest(),
             &arrival,

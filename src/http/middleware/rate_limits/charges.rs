@@ -3,38 +3,33 @@
 use crate::{
     audit::Subject,
     error::Result,
-    http::{extract::address::Address, state::ServerState},
+    http::extract::address::Address,
     limits::{Charge, Refusal},
+    session::Core,
 };
 
 /// Charges all of these, or none of them. Fails with `throttled`.
 pub async fn charge(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     subject: Subject,
     charges: &[Charge],
 ) -> Result<()> {
-    match server
-        .core
-        .rate_limits
-        .charge(charges, server.clock.steady())
-    {
+    match core.rate_limits.charge(charges, address.clock.steady()) {
         Ok(()) => Ok(()),
-        Err(refusal) => refuse(server, address, subject, refusal).await,
+        Err(refusal) => refuse(core, address, subject, refusal).await,
     }
 }
 
 /// Returns a refusal. The first one of its kind and key in an hour is recorded.
 pub async fn refuse<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     subject: Subject,
     refusal: Refusal,
 ) -> Result<T> {
     if refusal.first {
-        server
-            .core
-            .throttled(refusal.limit, subject, &address.arrival(server))
+        core.throttled(refusal.limit, subject, &address.arrival())
             .await;
     }
     Err(refusal.into())
@@ -42,15 +37,15 @@ pub async fn refuse<T>(
 
 /// Charges before an attempt, and gives the charge back if the attempt fails.
 pub async fn if_granted<T>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     charges: &[Charge],
     attempt: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    charge(server, address, address.subject(), charges).await?;
+    charge(core, address, address.subject(), charges).await?;
     let result = attempt.await;
     if result.is_err() {
-        server.core.rate_limits.refund(charges);
+        core.rate_limits.refund(charges);
     }
     result
 }

@@ -4,9 +4,10 @@ use super::charges::refuse;
 use crate::{
     audit::{Limit, Subject},
     error::{Code, Result},
-    http::{extract::address::Address, state::ServerState},
+    http::extract::address::Address,
     limits::Charge,
     model::{Caller, Network},
+    session::Core,
 };
 
 /// Runs a client's attempt with the code that a device shows. A wrong code counts against the
@@ -21,7 +22,7 @@ use crate::{
 ///
 /// Fails with `throttled`, or as the attempt does.
 pub async fn user_code<T, F: Future<Output = Result<T>>>(
-    server: &ServerState,
+    core: &Core,
     address: &Address,
     Caller {
         session, client, ..
@@ -33,7 +34,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
         client: Some(client),
         ..address.subject()
     };
-    let (now, rate_limits) = (server.clock.steady(), &server.core.rate_limits);
+    let (now, rate_limits) = (address.clock.steady(), &core.rate_limits);
     let own = Charge::new(Limit::SessionUserCodes, session);
     let with_own = |limit| {
         [
@@ -59,7 +60,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     }
     let charged = match charged {
         Ok(charged) => charged,
-        Err(refusal) => return refuse(server, address, subject, refusal).await,
+        Err(refusal) => return refuse(core, address, subject, refusal).await,
     };
     let everywhere = [Charge::new(Limit::AllUserCodes, "")];
     let (counted, within) = match rate_limits.charge(&everywhere, now) {
@@ -71,7 +72,7 @@ pub async fn user_code<T, F: Future<Output = Result<T>>>(
     };
     match attempt(within).await {
         Err(wrong) if wrong.code == Code::NotFound => match refusal {
-            Some(refusal) => refuse(server, address, subject, refusal).await,
+            Some(refusal) => refuse(core, address, subject, refusal).await,
             None => Err(wrong),
         },
         result => {
