@@ -12,14 +12,48 @@ pub struct Verb<C: 'static> {
     pub(super) min_params: usize,
     /// The scope that a caller needs.
     pub requires: Requirement,
-    /// Whether the verb never changes the store, so that it can run on a read-only connection.
-    pub read_only: bool,
     /// The syntax that help and errors show.
     pub syntax: &'static str,
     /// What the verb does, for help.
     pub help: &'static str,
     /// The parser of the parameters. There are at least `min_params` of them.
     pub(super) parse: fn(&[String]) -> Result<C>,
+}
+
+impl<C> Verb<C> {
+    /// A row for a verb that needs no parameters, still without its syntax and its help.
+    pub(super) const fn new(
+        name: &'static str,
+        requires: Requirement,
+        parse: fn(&[String]) -> Result<C>,
+    ) -> Self {
+        Self {
+            name,
+            min_params: 0,
+            requires,
+            syntax: "",
+            help: "",
+            parse,
+        }
+    }
+
+    /// The row, with the fewest parameters.
+    pub(super) const fn min_params(mut self, min_params: usize) -> Self {
+        self.min_params = min_params;
+        self
+    }
+
+    /// The row, with the verb's syntax.
+    pub(super) const fn syntax(mut self, syntax: &'static str) -> Self {
+        self.syntax = syntax;
+        self
+    }
+
+    /// The row, with what the verb does.
+    pub(super) const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
 }
 
 /// The properties of a change that are known before it is carried out.

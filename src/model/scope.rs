@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::invalid::Invalid;
 
 /// One kind of thing that a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Scope {
     /// Read the snapshot, the queue, streams and history.
     #[strum(serialize = "chat:read")]
@@ -28,13 +28,7 @@ pub enum Scope {
 
 impl Scope {
     /// The scopes that can be granted, in the order in which they are written.
-    pub const ALL: [Self; 5] = [
-        Self::ChatRead,
-        Self::ChatWrite,
-        Self::ChatModerate,
-        Self::Identity,
-        Self::SessionManage,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The scope on the wire and in the store.
     pub fn name(self) -> &'static str {
@@ -73,8 +67,8 @@ impl Scopes {
         let refuse = |detail| Err(Invalid::Scope(detail));
         let mut scopes = Self::NONE;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
-            match Scope::ALL.into_iter().find(|scope| scope.name() == word) {
-                Some(scope) => scopes.0 |= bit(scope),
+            match Scope::ALL.iter().find(|scope| scope.name() == word) {
+                Some(scope) => scopes.0 |= bit(*scope),
                 None => return refuse("the list of scopes contains an unknown scope"),
             }
         }
@@ -115,7 +109,8 @@ impl Scopes {
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = Scope::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|scope| self.allow(*scope))
             .map(Scope::name);
         f.write_str(&words.collect::<Vec<_>>().join(" "))

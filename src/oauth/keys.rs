@@ -89,15 +89,7 @@ pub struct Issued {
 /// session takes the session's password. Fails with `insufficient_scope`, with `too_many_keys` past
 /// [`MAX_KEYS`], and with `malformed_request` or `invalid_scope` for an unusable `res`.
 pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
-    let By {
-        live,
-        arrival: Arrival {
-            at: Moment { now, due },
-            ..
-        },
-        ..
-    } = by;
-    let caller = live.caller;
+    let (caller, Moment { now, due }) = (by.live.caller, by.arrival.at);
     require_cover(caller, wanted.scope)?;
     if let Some(res) = &wanted.res {
         require_useful(wanted.scope, res)?;
@@ -111,7 +103,7 @@ pub async fn issue(core: &Core, by: By<'_>, wanted: Wanted) -> Result<Issued> {
             if app::live_keys_of(tx, caller.session)?.len() >= MAX_KEYS {
                 let detail = format!(
                     "a session can have at most {MAX_KEYS} API keys; revoke one \
-                                      first"
+                     first"
                 );
                 return Err(Error::new(Code::TooManyKeys, detail));
             }
@@ -218,15 +210,7 @@ pub async fn rotate(
     client_id: String,
     overlap: Duration,
 ) -> Result<Issued> {
-    let By {
-        live,
-        arrival: Arrival {
-            at: Moment { now, due },
-            ..
-        },
-        ..
-    } = by;
-    let caller = live.caller;
+    let (caller, Moment { now, due }) = (by.live.caller, by.arrival.at);
     let id = client_id.clone();
     let (scope, own) = core
         .read_as(caller, move |tx| {
@@ -322,7 +306,8 @@ fn tell(tx: &Write, caller: Caller, what: String, now: Timestamp) -> Result<()> 
 /// Fails with `insufficient_scope` if the key would be allowed more than the caller.
 fn require_cover(caller: Caller, scope: Scopes) -> Result<()> {
     let beyond = Scope::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .find(|one| scope.allow(*one) && !caller.scope().allow(*one));
     beyond.map_or(Ok(()), |one| Err(Error::insufficient_scope(one)))
 }
@@ -332,7 +317,7 @@ fn require_useful(scope: Scopes, res: &[ChannelName]) -> Result<()> {
     if res.is_empty() || res.len() > MAX_RES {
         let detail = format!(
             "`res` must name 1 to {MAX_RES} channels; leave it out to allow all channels of \
-                     the session"
+             the session"
         );
         return Err(Error::malformed(detail));
     }

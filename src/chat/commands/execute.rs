@@ -18,7 +18,8 @@ use crate::{
 
 impl Chat {
     /// Executes one request of a client, and answers when it is on disk. If the order of several
-    /// requests matters, each comes with its `slot` in that order.
+    /// changes matters, each comes with its `slot` in that order. A query has no use for a slot: it
+    /// shows what was on disk when it began.
     ///
     /// It fails with `insufficient_scope`, with `client_ended`, with `label_reused`, or with the
     /// command's own refusal.
@@ -39,13 +40,7 @@ impl Chat {
                     Query::Client(client::Query::Ack(id)) => Some(id),
                     _ => None,
                 };
-                let answer = match slot {
-                    // The answer must show what the requests before it have changed.
-                    Some(slot) if !request.verb.read_only => {
-                        self.query_in_order(slot, caller, query, label, now).await?
-                    }
-                    _ => self.query(caller, query, label, now).await?,
-                };
+                let answer = self.query(caller, query, label, now).await?;
                 if let Some(id) = acknowledged {
                     live.acknowledge(id);
                 }
@@ -114,39 +109,6 @@ impl Chat {
             Ok(answer)
         });
         performed.await
-    }
-
-    /// Answers a query in its slot among the changes.
-    async fn query_in_order(
-        &self,
-        slot: WriteSlot,
-        caller: Caller,
-        query: Query,
-        label: Option<Label>,
-        now: Timestamp,
-    ) -> Result<Answer> {
-        let again = (query.clone(), label.clone());
-        let answered = write_in_slot(slot, caller, Priority::Ordinary, move |tx| {
-            if let Some(answer) = Label::answered(label.as_ref(), tx, caller)? {
-                return Ok(answer);
-            }
-            let mut answer = answer(tx, caller, &query)?;
-            if let Some(label) = &label
-                && Label::has_room_for(&answer)?
-            {
-                label.keep(tx, caller, &answer, now)?;
-            }
-            answer.added = tx.added();
-            Ok(answer)
-        });
-        match answered.await {
-            // A query needs no disk space.
-            Err(refusal) if refusal.is_want_of_room() => {
-                let (query, label) = again;
-                self.query(caller, query, label, now).await
-            }
-            answered => answered,
-        }
     }
 
     /// Answers a query on a read-only connection. The answer to a label is stored unless it is long

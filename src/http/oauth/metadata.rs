@@ -52,7 +52,7 @@ pub async fn metadata(State(own_origins): State<Arc<OwnOrigins>>) -> Json<Metada
         introspection_endpoint: at("/auth/introspect"),
         revocation_endpoint: at("/auth/revoke"),
         userinfo_endpoint: at("/auth/userinfo"),
-        scopes_supported: Scope::ALL.map(Scope::name).into(),
+        scopes_supported: Scope::ALL.iter().map(|scope| scope.name()).collect(),
         response_types_supported: vec!["code"],
         response_modes_supported: vec!["query"],
         grant_types_supported: vec![

@@ -31,7 +31,8 @@ impl Decision<'_> {
     /// The scopes, one line each.
     pub fn scopes(&self) -> impl Iterator<Item = ScopeLine> {
         let asked = Scope::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|scope| self.scopes.allow(*scope));
         asked.map(|scope| ScopeLine {
             meaning: meaning(scope),

@@ -90,20 +90,31 @@ impl ChangeInfo for Change {
 }
 
 /// The family's rows in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "JOIN", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: join,
-               syntax: "JOIN <channel>{,<channel>} [<key>{,<key>}]", help: "joins channels, and creates those that do not exist" },
-        Verb { name: "PART", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: part,
-               syntax: "PART <channel>{,<channel>} [<reason>]", help: "leaves channels" },
-        Verb { name: "TOPIC", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: topic,
-               syntax: "TOPIC <channel> [<text>]", help: "shows or sets a channel's topic; an empty text removes it" },
-        Verb { name: "KICK", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: kick,
-               syntax: "KICK <channel> <nick>{,<nick>} [<reason>]", help: "removes users from a channel" },
-        Verb { name: "INVITE", min_params: 2, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: invite,
-               syntax: "INVITE <nick> <channel>", help: "invites a user to a channel" },
-    ]
+    const {
+        &[
+            Verb::new("JOIN", Requirement::Scope(Scope::ChatWrite), join)
+                .min_params(1)
+                .syntax("JOIN <channel>{,<channel>} [<key>{,<key>}]")
+                .help("joins channels, and creates those that do not exist"),
+            Verb::new("PART", Requirement::Scope(Scope::ChatWrite), part)
+                .min_params(1)
+                .syntax("PART <channel>{,<channel>} [<reason>]")
+                .help("leaves channels"),
+            Verb::new("TOPIC", Requirement::Scope(Scope::ChatWrite), topic)
+                .min_params(1)
+                .syntax("TOPIC <channel> [<text>]")
+                .help("shows or sets a channel's topic; an empty text removes it"),
+            Verb::new("KICK", Requirement::Scope(Scope::ChatModerate), kick)
+                .min_params(2)
+                .syntax("KICK <channel> <nick>{,<nick>} [<reason>]")
+                .help("removes users from a channel"),
+            Verb::new("INVITE", Requirement::Scope(Scope::ChatModerate), invite)
+                .min_params(2)
+                .syntax("INVITE <nick> <channel>")
+                .help("invites a user to a channel"),
+        ]
+    }
 }
 
 /// `JOIN <channel>{,<channel>} [<key>{,<key>}]`.

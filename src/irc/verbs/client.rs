@@ -40,16 +40,22 @@ impl ChangeInfo for Change {
 }
 
 /// The family's rows in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "ACK", min_params: 1, requires: Requirement::AnyClient, read_only: true, parse: ack,
-               syntax: "ACK <id>", help: "confirms that this client has received all events up to this id" },
-        Verb { name: "PING", min_params: 1, requires: Requirement::AnyClient, read_only: true, parse: ping,
-               syntax: "PING <token>", help: "gets a PONG with the same token" },
-        Verb { name: "QUIT", min_params: 0, requires: Requirement::AnyClient, read_only: false, parse: quit,
-               syntax: "QUIT [<reason>]", help: "logs this client out; the session ends with its last client" },
-    ]
+    const {
+        &[
+            Verb::new("ACK", Requirement::AnyClient, ack)
+                .min_params(1)
+                .syntax("ACK <id>")
+                .help("confirms that this client has received all events up to this id"),
+            Verb::new("PING", Requirement::AnyClient, ping)
+                .min_params(1)
+                .syntax("PING <token>")
+                .help("gets a PONG with the same token"),
+            Verb::new("QUIT", Requirement::AnyClient, quit)
+                .syntax("QUIT [<reason>]")
+                .help("logs this client out; the session ends with its last client"),
+        ]
+    }
 }
 
 /// `ACK <id>`.

@@ -48,18 +48,24 @@ impl Query {
 }
 
 /// The family's rows in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Query>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "NAMES", min_params: 0, requires: Requirement::Scope(Scope::ChatRead), read_only: true, parse: names,
-               syntax: "NAMES [<channel>{,<channel>}]", help: "lists the members of channels" },
-        Verb { name: "LIST", min_params: 0, requires: Requirement::Scope(Scope::ChatRead), read_only: true, parse: list,
-               syntax: "LIST [<channel>{,<channel>}]", help: "lists channels with their numbers of members and their topics" },
-        Verb { name: "WHO", min_params: 1, requires: Requirement::Scope(Scope::ChatRead), read_only: true, parse: who,
-               syntax: "WHO <channel or mask>", help: "lists the members of a channel, or the users whose nicks match a mask" },
-        Verb { name: "WHOIS", min_params: 0, requires: Requirement::Scope(Scope::ChatRead), read_only: true, parse: whois,
-               syntax: "WHOIS <nick>", help: "shows what is known about a user" },
-    ]
+    const {
+        &[
+            Verb::new("NAMES", Requirement::Scope(Scope::ChatRead), names)
+                .syntax("NAMES [<channel>{,<channel>}]")
+                .help("lists the members of channels"),
+            Verb::new("LIST", Requirement::Scope(Scope::ChatRead), list)
+                .syntax("LIST [<channel>{,<channel>}]")
+                .help("lists channels with their numbers of members and their topics"),
+            Verb::new("WHO", Requirement::Scope(Scope::ChatRead), who)
+                .min_params(1)
+                .syntax("WHO <channel or mask>")
+                .help("lists the members of a channel, or the users whose nicks match a mask"),
+            Verb::new("WHOIS", Requirement::Scope(Scope::ChatRead), whois)
+                .syntax("WHOIS <nick>")
+                .help("shows what is known about a user"),
+        ]
+    }
 }
 
 /// `NAMES [<channel>{,<channel>}]`.

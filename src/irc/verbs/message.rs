@@ -134,18 +134,24 @@ impl ChangeInfo for Change {
 }
 
 /// The family's rows in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "PRIVMSG", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: privmsg,
-               syntax: "PRIVMSG <target>{,<target>} <text>", help: "sends a message to channels and users" },
-        Verb { name: "NOTICE", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: notice,
-               syntax: "NOTICE <target>{,<target>} <text>", help: "sends a message that needs no answer; failures are not reported" },
-        Verb { name: "SILENCE", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: silence,
-               syntax: "SILENCE [+<mask>|-<mask>]", help: "blocks direct messages and invitations from senders that match a mask" },
-        Verb { name: "MARKREAD", min_params: 1, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: mark_read,
-               syntax: "MARKREAD <target> [<id>]", help: "moves the session's read marker forward, or shows it" },
-    ]
+    const {
+        &[
+            Verb::new("PRIVMSG", Requirement::Scope(Scope::ChatWrite), privmsg)
+                .syntax("PRIVMSG <target>{,<target>} <text>")
+                .help("sends a message to channels and users"),
+            Verb::new("NOTICE", Requirement::Scope(Scope::ChatWrite), notice)
+                .syntax("NOTICE <target>{,<target>} <text>")
+                .help("sends a message that needs no answer; failures are not reported"),
+            Verb::new("SILENCE", Requirement::Scope(Scope::SessionManage), silence)
+                .syntax("SILENCE [+<mask>|-<mask>]")
+                .help("blocks direct messages and invitations from senders that match a mask"),
+            Verb::new("MARKREAD", Requirement::Scope(Scope::ChatWrite), mark_read)
+                .min_params(1)
+                .syntax("MARKREAD <target> [<id>]")
+                .help("moves the session's read marker forward, or shows it"),
+        ]
+    }
 }
 
 /// The error for a command that cannot be addressed to a session.

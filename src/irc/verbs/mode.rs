@@ -112,12 +112,15 @@ impl ChangeInfo for Change {
 }
 
 /// MODE's row in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Query> + From<Change>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "MODE", min_params: 1, requires: Requirement::Scope(Scope::ChatModerate), read_only: false, parse: mode,
-               syntax: "MODE <channel> [<modes> [<parameter>…]]", help: "shows or changes a channel's modes" },
-    ]
+    const {
+        &[
+            Verb::new("MODE", Requirement::Scope(Scope::ChatModerate), mode)
+                .min_params(1)
+                .syntax("MODE <channel> [<modes> [<parameter>…]]")
+                .help("shows or changes a channel's modes"),
+        ]
+    }
 }
 
 /// `MODE <channel> [<modes> [<parameter>…]]`, or `MODE <nick> [<modes>]`.

@@ -43,14 +43,17 @@ impl ChangeInfo for Change {
 }
 
 /// The family's rows in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Change>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "NICK", min_params: 0, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: nick,
-               syntax: "NICK <nick>", help: "renames the session" },
-        Verb { name: "AWAY", min_params: 0, requires: Requirement::Scope(Scope::ChatWrite), read_only: false, parse: away,
-               syntax: "AWAY [<text>]", help: "marks the session as away, or, without a text, as back" },
-    ]
+    const {
+        &[
+            Verb::new("NICK", Requirement::Scope(Scope::SessionManage), nick)
+                .syntax("NICK <nick>")
+                .help("renames the session"),
+            Verb::new("AWAY", Requirement::Scope(Scope::ChatWrite), away)
+                .syntax("AWAY [<text>]")
+                .help("marks the session as away, or, without a text, as back"),
+        ]
+    }
 }
 
 /// `NICK <nick>`.

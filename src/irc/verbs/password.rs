@@ -17,12 +17,15 @@ pub struct Pass {
 }
 
 /// PASS's row in the table of verbs.
-#[rustfmt::skip]
 pub const fn verbs<C: From<Pass>>() -> &'static [Verb<C>] {
-    &[
-        Verb { name: "PASS", min_params: 1, requires: Requirement::Scope(Scope::SessionManage), read_only: false, parse: pass,
-               syntax: "PASS <new> [<current>]", help: "sets the session's password; to change it, give the current one too" },
-    ]
+    const {
+        &[
+            Verb::new("PASS", Requirement::Scope(Scope::SessionManage), pass)
+                .min_params(1)
+                .syntax("PASS <new> [<current>]")
+                .help("sets the session's password; to change it, give the current one too"),
+        ]
+    }
 }
 
 /// `PASS <new> [<current>]`.
