@@ -140,6 +140,8 @@ fn read(tx: &Read, caller: Caller) -> Result<Snapshot> {
             read,
             ..
         } = joined;
+        // A client gets the position 0 if nothing was read.
+        let read = read.unwrap_or(EventId(0));
         let is_whole = count <= share;
         let members = match is_whole {
             true => members.remove(&channel.id).unwrap_or_default(),

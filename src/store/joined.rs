@@ -20,8 +20,8 @@ pub struct Joined {
     pub since: EventId,
     /// How many members it has.
     pub members: i64,
-    /// The session's read marker there. 0: it has read nothing.
-    pub read: EventId,
+    /// The session's read marker there. `None`: it has read nothing.
+    pub read: Option<EventId>,
 }
 
 /// The channels that a session is on, in the order in which it joined them.
@@ -29,9 +29,9 @@ pub fn of(tx: &Read, session: SessionId) -> Result<Vec<Joined>> {
     tx.all(
         "SELECT channel.*, since, (
              SELECT count(*) FROM membership AS theirs
-             WHERE theirs.channel_id = channel.id AND theirs.until IS NULL) AS members, coalesce((
+             WHERE theirs.channel_id = channel.id AND theirs.until IS NULL) AS members, (
              SELECT event_id FROM read_marker
-             WHERE read_marker.session_id = ?1 AND target_id = channel.id), 0) AS read
+             WHERE read_marker.session_id = ?1 AND target_id = channel.id) AS read
          FROM membership JOIN channel ON channel.id = channel_id
          WHERE membership.session_id = ?1 AND until IS NULL ORDER BY since",
         params![session],

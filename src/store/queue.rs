@@ -67,7 +67,10 @@ pub fn page(
     Ok(Page {
         next: last.map_or(first.head, |last| last.id),
         more: filled.is_full,
-        gap: (first.lost > after).then(|| (EventId(after.0 + 1), first.lost)),
+        gap: first
+            .lost
+            .filter(|lost| *lost > after)
+            .map(|lost| (EventId(after.0 + 1), lost)),
         events: filled.events,
     })
 }
@@ -110,7 +113,7 @@ macro_rules! statement {
             "       WHERE session_id = ?1 AND (until > ?2 OR until IS NULL)
                 ) AS span
             )
-            SELECT head, coalesce((SELECT max(lost) FROM lane), 0) AS lost, (SELECT min(cut) FROM lane) AS cut,
+            SELECT head, (SELECT nullif(max(lost), 0) FROM lane) AS lost, (SELECT min(cut) FROM lane) AS cut,
                 event.id AS id, event.time AS time, source, command, params, client_id, label, app
             FROM log LEFT JOIN event ON event.id IN (
                 SELECT DISTINCT event_id FROM lane JOIN address ON address.target_id = lane.target_id
@@ -147,8 +150,8 @@ struct Queue {
 struct Found {
     /// The log's position.
     head: EventId,
-    /// The last event of the queue that retention has removed. 0: none.
-    lost: EventId,
+    /// The last event of the queue that retention has removed. `None`: none.
+    lost: Option<EventId>,
     /// Past this, events may be missing. `None`: none are.
     cut: Option<EventId>,
     /// The event past the cut up to which the page reaches at most. `None`: no event bounds it.

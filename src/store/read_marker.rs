@@ -14,14 +14,13 @@ use crate::{
 /// session has left stay as long as the channels.
 const MAX_MARKS: i64 = 1000;
 
-/// The read marker of a session on a channel. 0: it has read nothing.
-pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<EventId> {
-    let mark = tx.optional(
+/// The read marker of a session on a channel. `None`: it has read nothing.
+pub fn get(tx: &Read, session: SessionId, channel: ChannelId) -> Result<Option<EventId>> {
+    tx.optional(
         "SELECT event_id FROM read_marker WHERE session_id = ?1 AND target_id = ?2",
         params![session, channel],
         |row| row.get(0),
-    )?;
-    Ok(EventId(mark.unwrap_or(0)))
+    )
 }
 
 /// Moves a read marker forward. Returns whether it moved.

@@ -110,7 +110,9 @@ impl MarkerTarget {
 
     fn get(&self, tx: &Read, me: SessionId) -> Result<EventId> {
         match self.owner {
-            MarkerOwner::Channel(channel) => read_marker::get(tx, me, channel),
+            MarkerOwner::Channel(channel) => {
+                Ok(read_marker::get(tx, me, channel)?.unwrap_or(EventId(0)))
+            }
             MarkerOwner::Conversation { other, .. } => conversation::read_mark(tx, me, other),
         }
     }
