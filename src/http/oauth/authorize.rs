@@ -20,6 +20,7 @@ use crate::{
         oauth::authorize_request::{self, Checked, PATH, Wrong, see_other, to_login},
         pages::{consent, decision},
     },
+    model::SessionId,
     oauth::{
         self,
         authorize::{self, Request},
@@ -32,10 +33,9 @@ use crate::{
 /// request must stay within its limit.
 const LOCATION_LIMIT: usize = 8 * 1024;
 /// The parameters of an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3).
-// For the description alone.
 #[derive(Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 pub struct Asked {
     /// `code`.
     response_type: Option<String>,
@@ -56,9 +56,8 @@ pub struct Asked {
 }
 
 /// The parameters of the authorization request again, and the user's decision.
-// For the description alone.
 #[derive(ToSchema)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct DecisionForm {
     #[schema(inline)]
     #[serde(flatten)]
@@ -213,9 +212,8 @@ pub async fn decide(
                 consent_page(&core, &live, &params, &asked.request, Some(&full)).await
             }
             decided => {
-                let allowed = decided.is_ok();
                 if core.note_line("consent decided", live.caller.session, &address.arrival()) {
-                    tracing::info!(app = asked.request.asking.app.client_id, session = %live.caller.session, allowed, "consent decided");
+                    note_decision(&asked.request, live.caller.session, &decided);
                 }
                 decided.map_err(|error| asked.wrong(error))
             }
@@ -224,6 +222,20 @@ pub async fn decide(
     result
         .await
         .unwrap_or_else(|wrong| wrong.respond(&own_origins))
+}
+
+/// Logs what the user decided, or that the decision could not be carried out.
+fn note_decision(request: &Request, session: SessionId, decided: &Result<Response>) {
+    let app = request.asking.app.client_id.as_str();
+    let allowed = match decided {
+        Ok(_) => true,
+        Err(error) if error.code == Code::AccessDenied => false,
+        Err(error) => {
+            let code = error.code.name();
+            return tracing::warn!(app, %session, code, "a decision on consent was not carried out");
+        }
+    };
+    tracing::info!(app, %session, allowed, "consent decided");
 }
 
 async fn silently(
