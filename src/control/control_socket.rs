@@ -179,7 +179,7 @@ async fn serve_connection(
                     &mut to,
                     &Answer::Failed(format!(
                         "the running server does not understand this \
-                        subcommand; it may be another version of rejoin: {error}"
+                         subcommand; it may be another version of rejoin: {error}"
                     )),
                 )
                 .await;

@@ -11,6 +11,9 @@ use super::{
 use crate::error::Error;
 
 /// Holds each key to the same rate.
+///
+/// It is our own, because `governor` gives no charge back and cannot charge several keys together or
+/// none of them. Attempts are charged before it is known whether they count.
 pub struct Throttle<K> {
     /// `None`: everything is allowed.
     rate: Option<Rate>,

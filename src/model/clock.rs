@@ -79,8 +79,8 @@ impl Clock {
             if now > lasted.plus(WORTH_SAYING) {
                 tracing::warn!(
                     "the system clock was set forward: expiry follows the elapsed time \
-                                until the new time has held for a day; check the clock if you did \
-                                not set it"
+                     until the new time has held for a day; check the clock if you did \
+                     not set it"
                 );
             }
             steady

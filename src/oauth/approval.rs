@@ -3,7 +3,7 @@
 use crate::{
     error::{Code, Error, Result},
     model::{Caller, ChannelName, Nick, Scope, Scopes, SessionId, Timestamp},
-    session::{Visibility, require_place as has_place},
+    session::{Visibility, require_room_for_client},
     store::{Read, app::App, authorization_code, device_code, session},
 };
 
@@ -22,7 +22,7 @@ pub fn scope(app: &App, asked: Option<Scopes>) -> Result<Scopes> {
 }
 
 /// Fails if the session would exceed `max` devices once all its open approvals are redeemed.
-pub(super) fn require_place(
+pub(super) fn require_room(
     tx: &Read,
     session: SessionId,
     max: usize,
@@ -30,7 +30,7 @@ pub(super) fn require_place(
 ) -> Result<()> {
     let coming = authorization_code::count_waiting(tx, session, due)?
         + device_code::count_approved(tx, session, due)?;
-    has_place(tx, session, coming, max)
+    require_room_for_client(tx, session, coming, max)
 }
 
 /// The session that is asked for consent, as its pages show it.

@@ -156,7 +156,7 @@ pub async fn approve(
         let app = require_live_app(tx, &request)?;
         let code = request.code(caller, res.clone(), None, due);
         if code.scope.need_client() && standing(tx, &app, &code)?.is_none() {
-            approval::require_place(tx, caller.session, max, due)?;
+            approval::require_room(tx, caller.session, max, due)?;
         }
         audit::record(tx, Action::ConsentGiven, &request.subject(caller), now)?;
         authorization_code::insert(tx, hash, &code)

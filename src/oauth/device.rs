@@ -129,7 +129,7 @@ fn insert(
     if device_code::count_pending(tx, new.app, new.address, due)? >= MAX_PENDING {
         let detail = format!(
             "your address already has {MAX_PENDING} device codes that wait for a \
-                              user; try again when one expires"
+             user; try again when one expires"
         );
         let first = device_code::first_pending(tx, new.app, new.address, due)?.unwrap_or(due);
         return Err(Error::retry(
@@ -211,7 +211,7 @@ pub async fn approve(
     core.write_as(caller, Priority::Entry, move |tx| {
         let (found, app) = pending(tx, &code, due)?;
         if found.scope.need_client() {
-            approval::require_place(tx, caller.session, max, due)?;
+            approval::require_room(tx, caller.session, max, due)?;
         }
         device_code::decide(
             tx,

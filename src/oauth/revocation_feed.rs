@@ -20,15 +20,15 @@ const MAX_STREAMS_PER_APP: usize = 32;
 pub struct RevocationFeed {
     /// Signals that there may be something to read. This is a hint: the store is the truth.
     wake: watch::Sender<()>,
-    /// The free places of each app that ever followed. The map stays small, because only apps that
+    /// The free permits of each app that ever followed. The map stays small, because only apps that
     /// the operator registered follow. Never held over an await.
-    places: Mutex<HashMap<AppId, Arc<Semaphore>>>,
+    permits: Mutex<HashMap<AppId, Arc<Semaphore>>>,
 }
 
-/// The place of one stream. Dropping it frees the place.
+/// The permit of one stream. Dropping it gives the permit back.
 pub struct Following {
     woken: watch::Receiver<()>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl RevocationFeed {
@@ -44,21 +44,21 @@ impl RevocationFeed {
         }
     }
 
-    /// Takes a place for one more stream of an app. Fails with `throttled` if the app has
+    /// Takes a permit for one more stream of an app. Fails with `throttled` if the app has
     /// `MAX_STREAMS_PER_APP` streams open.
     pub fn follow(&self, app: AppId) -> Result<Following> {
-        let mut places = self.places.lock();
-        let places = places
+        let mut permits = self.permits.lock();
+        let of_app = permits
             .entry(app)
             .or_insert_with(|| Arc::new(Semaphore::new(MAX_STREAMS_PER_APP)));
-        let place = places.clone().try_acquire_owned().map_err(|_| {
+        let permit = of_app.clone().try_acquire_owned().map_err(|_| {
             let detail =
                 format!("this app already has {MAX_STREAMS_PER_APP} streams open; close one first");
             Error::retry(Code::Throttled, 5, detail)
         })?;
         Ok(Following {
             woken: self.wake.subscribe(),
-            _place: place,
+            _permit: permit,
         })
     }
 }

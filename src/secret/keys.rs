@@ -17,7 +17,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
 use sha2::Sha256;
 
 use super::{Kind, Secret, SecretHash, UserCode, UserCodeHash, random, sha256};

@@ -2,11 +2,10 @@
 
 use super::{core::Core, lifecycle, visibility::Visibility};
 use crate::{
-    audit::{Action, Subject},
     error::{Code, Error, Result},
     model::{ClientView, EndReason, Nick, SessionId, Timestamp},
     store::{
-        Read, audit, client,
+        Read, client,
         session::{self, Overview, Session},
     },
 };
@@ -82,12 +81,7 @@ impl Core {
             .store
             .write(move |tx| {
                 let session = named.find(tx)?;
-                audit::record(
-                    tx,
-                    Action::ByOperator,
-                    &session.subject(Subject::default()),
-                    now,
-                )?;
+                lifecycle::note_operator(tx, &session, now)?;
                 lifecycle::end_session(tx, session.id, EndReason::SessionEnded, None, now)?;
                 Ok(session.id)
             })

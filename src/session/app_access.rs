@@ -25,7 +25,7 @@ pub fn admit_granted(
     max: usize,
     now: Timestamp,
 ) -> Result<ClientId> {
-    require_place(tx, session, 0, max)?;
+    require_room_for_client(tx, session, 0, max)?;
     announce(
         tx,
         &session::get(tx, session)?,
@@ -62,7 +62,12 @@ pub fn tell_of_theft(
 
 /// Fails with `too_many_clients` if a session has `max` devices, counting `coming` devices that are
 /// approved but not there yet.
-pub fn require_place(tx: &Read, session: SessionId, coming: usize, max: usize) -> Result<()> {
+pub fn require_room_for_client(
+    tx: &Read,
+    session: SessionId,
+    coming: usize,
+    max: usize,
+) -> Result<()> {
     if client::devices_of(tx, session)?.len() + coming < max {
         return Ok(());
     }

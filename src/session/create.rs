@@ -80,7 +80,7 @@ fn require_room(tx: &Read, network: Network, max: i64) -> Result<()> {
         if session::count_from(tx, network, max)? >= max {
             let detail = format!(
                 "your network ({network}) already has {max} sessions, which is the \
-                                  limit"
+                 limit"
             );
             return Err(Error::new(Code::TooManySessions, detail));
         }

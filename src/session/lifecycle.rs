@@ -22,7 +22,8 @@ use crate::{
         Effect, Write, app,
         app_grant::{self, Acting},
         audit, authorization_code, ban, channel, channel_history, client, conversation,
-        device_code, invite, label, log, membership, read_marker, revocation, session,
+        device_code, invite, label, log, membership, read_marker, revocation,
+        session::{self, Session},
         session_mask, silence, sweep, target, token,
     },
 };
@@ -102,6 +103,12 @@ fn end_apps_of(tx: &Write, id: SessionId, now: Timestamp) -> Result<()> {
 pub fn end_approvals_of(tx: &Write, session: SessionId) -> Result<()> {
     authorization_code::remove_of_session(tx, session)?;
     device_code::remove_of_session(tx, session)
+}
+
+/// Records that the operator ends something of a session.
+pub fn note_operator(tx: &Write, session: &Session, now: Timestamp) -> Result<()> {
+    let subject = session.subject(Subject::default());
+    audit::record(tx, Action::ByOperator, &subject, now)
 }
 
 /// Ends a client. The last device takes the session with it; then the session's QUIT is returned.

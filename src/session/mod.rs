@@ -35,7 +35,7 @@ mod tests;
 
 pub use self::core::Core;
 pub(crate) use self::core::write_in_slot;
-pub use app_access::{admit_granted, announce_app, require_place, tell_of_theft};
+pub use app_access::{admit_granted, announce_app, require_room_for_client, tell_of_theft};
 pub use authenticate::{invalid_token, unauthenticated};
 pub use create::{AdmittedClient, insert as insert_session};
 pub use devices::{insert as insert_client, no_such_client};

@@ -89,12 +89,7 @@ fn tell(tx: &Write, as_of: Timestamp, now: Timestamp) -> Result<()> {
 fn end_all(tx: &Write, limits: &Limits, now: Timestamp) -> Result<Ended> {
     let mut ended = Ended::default();
     for_each_session(tx, |session| {
-        audit::record(
-            tx,
-            Action::ByOperator,
-            &session.subject(Subject::default()),
-            now,
-        )?;
+        lifecycle::note_operator(tx, session, now)?;
         end_of_session(tx, session, limits, now, &mut ended)
     })?;
     // Only the tokens that the operator's apps have for themselves are left.

@@ -35,6 +35,9 @@ const EVENT_OVERHEAD_BYTES: usize = 128;
 pub const MAX_CONNECTIONS_PER_CLIENT: usize = 32;
 
 /// An event on its way to many connections, rendered once.
+///
+/// It is our own, because tokio's `broadcast` shares a value, but not what its receivers render of
+/// it.
 #[derive(Debug)]
 pub struct Delivery {
     /// The event.

@@ -48,7 +48,7 @@ pub struct Position {
 
 /// One event of a stream (the HTML standard, "Server-sent events").
 #[derive(ToSchema)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 pub struct StreamItem {
     /// The position in the log.
     #[schema(nullable = false, pattern = "^[0-9]+$")]
@@ -177,8 +177,8 @@ impl Stream {
         if self.over {
             return None;
         }
-        let step = tokio::select! {
-            step = self.feed.next() => step,
+        let item = tokio::select! {
+            item = self.feed.next() => item,
             _ = self.heartbeat.tick() => {
                 self.feed.beat(self.server.clock.moment().now);
                 return Some(format!("id: {}\n\n", self.feed.position()).into());
@@ -186,7 +186,7 @@ impl Stream {
             // The browser reconnects by itself and reaches the next server.
             () = self.server.stopping.cancelled() => return None,
         };
-        match step {
+        match item {
             Ok(FeedItem::Events(deliveries)) => {
                 self.waiting = deliveries;
                 Some(self.chunk())

@@ -182,7 +182,10 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>> {
     read().map(Some).ok_or_else(invalid_client)
 }
 
-/// Decodes a text that was encoded like a form's value (RFC 6749 appendix B).
+/// Decodes a text that was encoded like a form's value (RFC 6749 appendix B). `None`: it was not.
+///
+/// By hand, because `form_urlencoded` lets a percent sign without two digits stand for itself and
+/// reads U+FFFD for what is not UTF-8. So several texts would be the same secret.
 fn form_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());

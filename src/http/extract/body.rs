@@ -256,7 +256,7 @@ pub struct Message(pub irc::Message);
     min_length = 1,
     pattern = r"^[^\x00\r\n]+(\r?\n)?$"
 )]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 pub struct Line(String);
 
 /// The JSON form of a message to the server.

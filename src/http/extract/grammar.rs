@@ -321,6 +321,9 @@ pub fn form_pairs(encoded: &[u8]) -> impl Iterator<Item = (Option<String>, Optio
 
 /// Decodes `+` and percent-encoded bytes. A percent sign without two digits after it stands for
 /// itself.
+///
+/// By hand, because `form_urlencoded::parse` gives text, in which U+FFFD stands for bytes that are not
+/// UTF-8.
 fn form_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |at: usize| {
         text.get(at)

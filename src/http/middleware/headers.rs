@@ -57,7 +57,6 @@ pub fn add(own_origins: &OwnOrigins, route: RouteKind, headers: &mut HeaderMap) 
     for (name, value) in &HEADERS {
         headers.insert(name, value.clone());
     }
-    // Responses are not cacheable unless the handler says so.
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

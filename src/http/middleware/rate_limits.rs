@@ -33,11 +33,7 @@ pub async fn new_session(core: &Core, address: &Address) -> Result<()> {
 
 /// Charges a session for a new API key, or a new secret of one. Fails with `throttled`.
 pub async fn new_key(core: &Core, address: &Address, session: SessionId) -> Result<()> {
-    let subject = Subject {
-        session: Some(session),
-        ..address.subject()
-    };
-    charge(core, address, subject, &[Charge::new(Limit::Keys, session)]).await
+    of_session(core, address, session, Limit::Keys).await
 }
 
 /// Charges the app and the network for a token. A refusal costs nothing. Tokens with an app's own
@@ -94,17 +90,21 @@ pub async fn poll<T>(
 
 /// Charges a session for an authorization code. Fails with `throttled`.
 pub async fn new_code(core: &Core, address: &Address, session: SessionId) -> Result<()> {
+    of_session(core, address, session, Limit::Codes).await
+}
+
+/// Charges a session alone for one of these. Fails with `throttled`.
+async fn of_session(
+    core: &Core,
+    address: &Address,
+    session: SessionId,
+    limit: Limit,
+) -> Result<()> {
     let subject = Subject {
         session: Some(session),
         ..address.subject()
     };
-    charge(
-        core,
-        address,
-        subject,
-        &[Charge::new(Limit::Codes, session)],
-    )
-    .await
+    charge(core, address, subject, &[Charge::new(limit, session)]).await
 }
 
 /// Records a result that reached the storage limit, within the bounds on such lines, and returns

@@ -27,7 +27,7 @@ use crate::{
 /// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
 #[schema(example = json!({"scope": "chat:read chat:write"}))]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct DeviceRequestForm {
     /// Scopes separated by spaces. Without it, everything that the app may be granted, except
     /// `session:manage`.

@@ -51,7 +51,7 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
 #[schema(example = json!({"grant_type": "client_credentials", "scope": "chat:read"}))]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct TokenForm {
     #[schema(
         pattern = "^(client_credentials|authorization_code|refresh_token|urn:ietf:params:oauth:grant-type:device_code)$"
@@ -85,7 +85,7 @@ struct TokenForm {
 
 /// The app may send its credentials by HTTP Basic instead.
 #[derive(ToSchema)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct PresentedForm {
     #[schema(min_length = 1)]
     token: String,

@@ -39,9 +39,8 @@ pub struct MembershipView {
 }
 
 /// A form with the access token (RFC 6750 §2.2).
-// For the description alone.
 #[derive(ToSchema)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct UserInfoForm {
     /// The access token, if it is not in Authorization.
     #[schema(nullable = false)]

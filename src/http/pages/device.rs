@@ -66,9 +66,8 @@ pub async fn page(
 }
 
 /// The form of the page.
-// For the description alone.
 #[derive(ToSchema)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct DeviceForm {
     #[schema(min_length = 1)]
     user_code: String,

@@ -33,10 +33,9 @@ use crate::{
 };
 
 /// A login, as a form.
-// For the description alone.
 #[derive(ToSchema)]
 #[schema(example = json!({"nick": "alice", "password": "correct horse battery"}))]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the OpenAPI description alone reads it")]
 struct LoginForm {
     #[schema(min_length = 1)]
     nick: String,

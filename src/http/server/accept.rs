@@ -118,8 +118,8 @@ async fn serve_connection(
     connection: Connection,
     address: SocketAddr,
 ) {
-    let front = Middleware::new(server.clone(), router, address);
-    let service = service_fn(move |request| front.answer(request));
+    let middleware = Middleware::new(server.clone(), router, address);
+    let service = service_fn(move |request| middleware.answer(request));
     let mut connection = pin!(
         http.serve_connection(TokioIo::new(connection), service)
             .with_upgrades()

@@ -227,7 +227,7 @@ impl Connection {
     ) -> Result<(), Disconnect> {
         let caller = self.commands.live.caller;
         tokio::select! {
-            step = self.feed.next() => self.deliver(step).await,
+            item = self.feed.next() => self.deliver(item).await,
             frame = self.socket.recv(), if self.commands.has_room() => self.receive(frame),
             Some(answer) = self.commands.answer(), if self.commands.are_running() => self.answer(answer).await,
             slot = server.core.write_slot(caller), if self.commands.is_held_up() => {
@@ -240,8 +240,8 @@ impl Connection {
     }
 
     /// Writes everything that waits, and flushes once.
-    async fn deliver(&mut self, step: Result<FeedItem>) -> Result<(), Disconnect> {
-        match step {
+    async fn deliver(&mut self, item: Result<FeedItem>) -> Result<(), Disconnect> {
+        match item {
             Ok(FeedItem::Events(deliveries)) => {
                 let client = self.commands.live.caller.client;
                 for delivery in deliveries {

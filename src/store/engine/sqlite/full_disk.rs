@@ -20,8 +20,11 @@ use std::{
 use rusqlite::Connection;
 
 use super::reserve::{self, Reserve};
-use crate::store::write_cost::{Priority, WriteCost};
-use crate::{error::Error, model::Network};
+use crate::{
+    error::Error,
+    model::Network,
+    store::write_cost::{Priority, WriteCost},
+};
 
 /// The bytes of the reserve that are left to jobs that end something.
 const FOR_ENDINGS: u64 = 4 << 20;

@@ -9,10 +9,10 @@ use super::{
     super::files::{self, private},
     full_disk::Room,
 };
-use crate::store::{migrate, write_cost::Priority};
 use crate::{
     error::{Code, Error, Result},
     model::Timestamp,
+    store::{migrate, write_cost::Priority},
 };
 
 /// How many statements a connection keeps prepared. A page of a queue and a command need about 30.

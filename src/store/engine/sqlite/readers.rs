@@ -15,8 +15,10 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, InterruptHandle};
 
 use super::open;
-use crate::error::{Code, Error, Result};
-use crate::store::transaction::Read;
+use crate::{
+    error::{Code, Error, Result},
+    store::transaction::Read,
+};
 
 /// How long a reader may take to notice that it was interrupted.
 const INTERRUPTED: Duration = Duration::from_secs(2);

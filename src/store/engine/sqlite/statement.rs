@@ -5,8 +5,10 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef as Stored},
 };
 
-use crate::error::{Error, Result};
-use crate::store::engine::value::{Column, Value, ValueRef};
+use crate::{
+    error::{Error, Result},
+    store::engine::value::{Column, Value, ValueRef},
+};
 
 /// A statement that its connection keeps prepared.
 pub struct Statement<'c>(CachedStatement<'c>);
