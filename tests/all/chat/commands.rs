@@ -67,8 +67,8 @@ async fn join_answers_with_topic_and_names_and_tells_the_channel() {
     let queue = alice.queue().await;
     assert_eq!(commands(&queue), ["JOIN", "TOPIC", "MODE", "JOIN"]);
     assert_eq!(
-        (queue[3]["source"].as_str(), params(&queue[3])),
-        (Some("bob"), vec!["#Rust"])
+        (queue[3].source.as_str(), params(&queue[3])),
+        ("bob", vec!["#Rust"])
     );
 }
 
@@ -90,7 +90,7 @@ async fn each_target_of_a_command_has_its_own_result() {
     let queue = bob.drain().await;
     let got: Vec<_> = queue
         .iter()
-        .filter(|m| m["command"] == "PRIVMSG")
+        .filter(|m| m.command == "PRIVMSG")
         .map(params)
         .collect();
     assert_eq!(
@@ -222,8 +222,8 @@ async fn nick_is_one_event_for_any_number_of_shared_channels() {
             panic!("{queue:?}")
         };
         assert_eq!(
-            (nick["source"].as_str(), params(nick)),
-            (Some("alice"), vec!["malice"])
+            (nick.source.as_str(), params(nick)),
+            ("alice", vec!["malice"])
         );
     }
     server.create_session("alice").await;

@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    DeliveryMode, Device, JsonAnswer, Reader, TestServer, browser::at_both_widths, commands,
-    params, until,
+    DeliveryMode, Device, JsonAnswer, Message, Reader, TestServer, browser::at_both_widths,
+    commands, until,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -18,13 +18,18 @@ async fn heard(by: &Device) -> Vec<String> {
     let told = by.drain().await;
     let told = told
         .iter()
-        .filter(|event| ["NICK", "QUIT"].contains(&event.command()));
+        .filter(|event| ["NICK", "QUIT"].contains(&event.command.as_str()));
     told.map(line).collect()
 }
 
-fn line(event: &Value) -> String {
-    let [source, command] = ["source", "command"].map(|field| event[field].as_str().unwrap());
-    format!("{source} {command} {}", params(event).join(" "))
+fn line(event: &Message) -> String {
+    let Message {
+        source,
+        command,
+        params,
+        ..
+    } = event;
+    format!("{source} {command} {}", params.join(" "))
 }
 
 /// Four sessions that share no channel. Alice has written to bob, carol has written to alice, and
@@ -86,7 +91,7 @@ async fn sessions_written_to_receive_it_and_sessions_that_only_wrote_do_not() {
     .await;
     server.restart().await;
     let page = bob.poll("after=0&timeout=0").await;
-    assert_eq!(commands(page.messages()), ["NOTICE", "NICK", "QUIT"]);
+    assert_eq!(commands(&page.messages), ["NOTICE", "NICK", "QUIT"]);
 }
 
 #[tokio::test]

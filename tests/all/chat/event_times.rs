@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::support::{Device, JsonAnswer, TestServer};
+use crate::support::{Device, Message, TestServer};
 
 const YEAR: i64 = 365 * 24 * 3600;
 
 /// The times of a queue's events, in the order of their ids.
-fn times(queue: &[Value]) -> Vec<String> {
-    assert!(queue.is_sorted_by_key(|event| event["id"].as_i64().unwrap()));
-    queue
-        .iter()
-        .map(|event| event["time"].as_str().unwrap().to_owned())
-        .collect()
+fn times(queue: &[Message]) -> Vec<String> {
+    assert!(queue.is_sorted_by_key(|event| event.id));
+    queue.iter().map(|event| event.time.clone()).collect()
 }
 
 async fn say(device: &Device, text: &str) {
@@ -46,8 +41,8 @@ async fn times_never_decrease_when_the_clock_is_set_back_or_the_server_restarts(
     let all = times(&alice.queue().await);
     assert!(all.is_sorted(), "{all:?}");
     assert_ne!(all[all.len() - 1], all[0]);
-    let history = alice.get("/api/v1/history?target=%23rust").await;
-    let told = times(history.messages());
+    let history = alice.history("target=%23rust").await;
+    let told = times(&history);
     assert!(told.len() >= 5 && told.is_sorted(), "{told:?}");
 }
 

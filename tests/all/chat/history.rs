@@ -113,7 +113,7 @@ async fn it_changes_neither_queues_nor_unread_counts() {
         (&json!({"count": 0, "mention": false}), &json!("+ntH"))
     );
     assert_eq!(bob.queue().await.len(), 1, "his JOIN alone");
-    assert_eq!(bob.poll("after=0&timeout=0").await.messages().len(), 1);
+    assert_eq!(bob.poll("after=0&timeout=0").await.messages.len(), 1);
     alice.send("PRIVMSG #rust :bob!").await;
     assert_eq!(
         bob.snapshot().await["channels"][0]["unread"],

@@ -139,7 +139,7 @@ async fn a_label_keeps_the_names_of_small_channels_and_rereads_large_ones() {
     assert_eq!(
         events
             .iter()
-            .filter(|event| event["command"] == "JOIN" && event["source"] == "carol")
+            .filter(|event| event.command == "JOIN" && event.source == "carol")
             .count(),
         3
     );

@@ -7,9 +7,9 @@ use rejoin::{
     model::{ChannelName, Nick},
     session::admin::Named,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Device, JsonAnswer, TestServer, commands, params, status_and_code};
+use crate::support::{Device, JsonAnswer, Message, TestServer, commands, params, status_and_code};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -23,13 +23,14 @@ async fn ops(of: &Device) -> Vec<String> {
 }
 
 /// The source, command and params of a message, as a line.
-fn line(message: &Value) -> String {
-    format!(
-        "{} {} {}",
-        message.source(),
-        commands(std::slice::from_ref(message))[0],
-        params(message).join(" ")
-    )
+fn line(message: &Message) -> String {
+    let Message {
+        source,
+        command,
+        params,
+        ..
+    } = message;
+    format!("{source} {command} {}", params.join(" "))
 }
 
 #[tokio::test]
@@ -92,7 +93,7 @@ async fn op_passes_on_in_every_way_the_last_op_can_go() {
         assert_eq!(ops(&carol).await, ["bob"], "{way}");
         loop {
             let pushed = stream.message().await.unwrap();
-            if pushed["id"] == queue[1]["id"] {
+            if pushed.id == queue[1].id {
                 break assert_eq!(line(&pushed), told[1], "{way}");
             }
         }

@@ -1,9 +1,9 @@
 //! SILENCE: a session does not receive events that match its masks, and the sender sees no
 //! difference.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Device, JsonAnswer, TestServer, commands, params, status_and_code};
+use crate::support::{Device, JsonAnswer, Message, TestServer, commands, params, status_and_code};
 
 async fn masks(of: &Device) -> Vec<String> {
     let answer = of.send("SILENCE").await;
@@ -16,11 +16,13 @@ async fn masks(of: &Device) -> Vec<String> {
 }
 
 /// The texts of direct messages and the channels of invitations, in order.
-fn received(queue: &[Value]) -> Vec<&str> {
+fn received(queue: &[Message]) -> Vec<&str> {
     let wanted = queue
         .iter()
-        .filter(|event| ["PRIVMSG", "NOTICE", "INVITE"].contains(&event.command()));
-    wanted.map(|event| *params(event).last().unwrap()).collect()
+        .filter(|event| ["PRIVMSG", "NOTICE", "INVITE"].contains(&event.command.as_str()));
+    wanted
+        .map(|event| event.params.last().unwrap().as_str())
+        .collect()
 }
 
 #[tokio::test]
@@ -122,13 +124,12 @@ async fn a_silenced_sender_sees_no_difference() {
         let queue = mallory.drain().await;
         let queue: Vec<_> = queue
             .iter()
-            .map(|event| (event["command"].clone(), event["params"].clone()))
+            .map(|event| (event.command.clone(), event.params.clone()))
             .collect();
-        let history = mallory.get(&format!("/api/v1/history?target={nick}")).await;
+        let history = mallory.history(&format!("target={nick}")).await;
         let history = history
-            .messages()
             .iter()
-            .map(|event| event["params"].clone())
+            .map(|event| event.params.clone())
             .collect::<Vec<_>>();
         let snapshot = mallory.snapshot().await;
         let direct = snapshot["directs"]
@@ -189,8 +190,8 @@ async fn silenced_events_are_never_received_in_any_way() {
             .collect();
         assert_eq!(directs, ["bob"], "{removed}");
         assert_eq!(
-            alice.get("/api/v1/history?target=mallory").await["messages"],
-            json!([]),
+            alice.history("target=mallory").await,
+            [] as [Message; 0],
             "{removed}"
         );
         assert_eq!(received(&alice.queue().await), ["fine"]);

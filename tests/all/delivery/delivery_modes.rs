@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{DeliveryMode, QueueEnd, Reader, Socket, TestServer, commands, params};
+use crate::support::{
+    DeliveryMode, Message, QueueEnd, Reader, Socket, TestServer, commands, params,
+};
 
-fn text(message: &Value) -> &str {
-    params(message)[1]
+fn text(message: &Message) -> &str {
+    message.param(1)
 }
 
-fn id(message: &Value) -> i64 {
-    message["id"].as_i64().unwrap()
+fn id(message: &Message) -> i64 {
+    message.id
 }
 
 /// Runs a part of the suite in each mode.
@@ -89,7 +91,7 @@ mod run {
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, Some(0)).await;
         for joined in ["alice", "bob"] {
-            assert_eq!(reader.next().await.unwrap()["source"], joined);
+            assert_eq!(reader.next().await.unwrap().source, joined);
         }
         bob.send("PRIVMSG #rust :one").await;
         let one = reader.next().await.unwrap();
@@ -174,7 +176,7 @@ mod run {
         let [alice, bob] = server.sessions_on("#rust", ["alice", "bob"]).await;
         let mut reader = Reader::open(&alice, way, None).await;
         // Reading begins the queue, before the snapshot could.
-        assert_eq!(reader.next().await.unwrap()["source"], "alice");
+        assert_eq!(reader.next().await.unwrap().source, "alice");
         bob.send("PRIVMSG #rust :early").await;
         alice.send("MODE #rust +v bob").await;
         let snapshot = alice.snapshot().await;
@@ -191,7 +193,7 @@ mod run {
         };
         assert_eq!(commands(&shown), ["JOIN", "PRIVMSG", "MODE"]);
         assert_eq!(
-            later["command"], "AWAY",
+            later.command, "AWAY",
             "events after the cursor are not in the snapshot"
         );
     }
@@ -246,7 +248,7 @@ mod run {
         let labels = [("alice", None), ("her phone", Some("c1")), ("bob", None)];
         for (reader, (who, label)) in readers.iter_mut().zip(labels) {
             let message = reader.next_of("PRIVMSG").await;
-            assert_eq!(message.get("label").and_then(Value::as_str), label, "{who}");
+            assert_eq!(message.label.as_deref(), label, "{who}");
         }
     }
 
@@ -276,7 +278,7 @@ mod run {
             let over = match over {
                 // The end of the session is an event, too.
                 Ok(message) if reason == "session_ended" => {
-                    assert_eq!(message["command"], "QUIT");
+                    assert_eq!(message.command, "QUIT");
                     reader.next().await
                 }
                 over => over,
@@ -307,8 +309,8 @@ mod run {
         let mut reader = Reader::open(&alice, way, None).await;
         let warning = reader.next().await.unwrap();
         assert_eq!(
-            (&warning["command"], &params(&warning)[..4]),
-            (&json!("WARN"), &["*", "QUEUE_GAP", "1", &old][..])
+            (warning.command.as_str(), &params(&warning)[..4]),
+            ("WARN", &["*", "QUEUE_GAP", "1", &old][..])
         );
         assert_eq!(text(&reader.next().await.unwrap()), "kept");
         bob.send("PRIVMSG #rust :new").await;

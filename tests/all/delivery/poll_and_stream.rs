@@ -4,13 +4,13 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{JsonAnswer, TestServer, commands, params};
+use crate::support::{Message, TestServer, commands, params};
 
-fn texts(messages: &[Value]) -> Vec<&str> {
+fn texts(messages: &[Message]) -> Vec<&str> {
     messages
         .iter()
-        .filter(|m| m["command"] == "PRIVMSG")
-        .map(|m| params(m)[1])
+        .filter(|m| m.command == "PRIVMSG")
+        .map(|m| m.param(1))
         .collect()
 }
 
@@ -28,16 +28,15 @@ async fn a_poll_pages_acknowledges_and_can_be_repeated() {
         alice.poll("timeout=0&limit=3").await,
         "reading acknowledges nothing"
     );
-    let next = first["next"].as_i64().unwrap();
+    let next = first.next;
     assert_eq!(
-        first["messages"][2]["id"].as_i64(),
-        Some(next),
+        first.messages[2].id, next,
         "a full page ends at its last event"
     );
     let second = alice
         .poll(&format!("timeout=0&limit=500&after={next}"))
         .await;
-    assert_eq!(texts(second.messages()), ["2", "3", "4", "5", "6"]);
+    assert_eq!(texts(&second.messages), ["2", "3", "4", "5", "6"]);
     assert_eq!(
         second,
         alice
@@ -74,8 +73,8 @@ async fn ack_has_the_effect_of_after_and_leaves_no_event() {
     );
     let page = alice.poll("timeout=0").await;
     assert_eq!(
-        (page.messages().len(), page["next"].as_i64()),
-        (0, Some(said)),
+        (page.messages.len(), page.next),
+        (0, said),
         "next is the position up to which the log was read"
     );
     alice.send(&format!("ACK {said}")).await;
@@ -93,14 +92,14 @@ async fn a_held_poll_answers_as_soon_as_something_happens() {
         person.send("JOIN #rust").await;
         person.drain().await;
     }
-    let after = alice.drain().await.last().unwrap()["id"].as_i64().unwrap();
+    let after = alice.drain().await.last().unwrap().id;
     let held = tokio::spawn({
         let alice = alice.clone();
         async move { alice.poll(&format!("timeout=60&after={after}")).await }
     });
     server.wait_for_connections(1).await;
     bob.send("PRIVMSG #rust :now").await;
-    assert_eq!(texts(held.await.unwrap().messages()), ["now"]);
+    assert_eq!(texts(&held.await.unwrap().messages), ["now"]);
 }
 
 #[tokio::test]
@@ -113,8 +112,8 @@ async fn a_stream_has_the_backlog_then_new_events_and_resumes_exactly() {
         opening,
         [("retry".into(), "1000".into()), ("id".into(), "0".into())]
     );
-    assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
-    assert_eq!(stream.message().await.unwrap()["command"], "JOIN");
+    assert_eq!(stream.message().await.unwrap().command, "JOIN");
+    assert_eq!(stream.message().await.unwrap().command, "JOIN");
     bob.send("PRIVMSG #rust :one").await;
     let frame = stream.frame().await.unwrap();
     let message: Value = serde_json::from_str(&frame[1].1).unwrap();
@@ -169,13 +168,7 @@ async fn history_covers_the_sessions_own_stay_and_a_recreated_channel_has_no_pas
     alice.send("PRIVMSG #rust :with bob").await;
     let of = |device: &crate::support::Device, query: String| {
         let device = device.clone();
-        async move {
-            device
-                .get(&format!("/api/v1/history?{query}"))
-                .await
-                .messages()
-                .to_vec()
-        }
+        async move { device.history(&query).await }
     };
     let all = of(&bob, "target=%23rust".into()).await;
     assert_eq!(texts(&all), ["0", "1", "2", "3", "4", "with bob"]);
@@ -185,19 +178,13 @@ async fn history_covers_the_sessions_own_stay_and_a_recreated_channel_has_no_pas
         ["2", "3"]
     );
     let carol = server.create_session("carol").await;
-    let refusal = carol
-        .call(Method::GET, "/api/v1/history?target=%23rust")
-        .await
-        .unwrap_err();
+    let refusal = carol.try_history("target=%23rust").await.unwrap_err();
     assert_eq!(refusal.code, "not_on_channel");
     for person in [&alice, &bob] {
         person.send("PART #rust").await;
     }
     assert_eq!(
-        bob.call(Method::GET, "/api/v1/history?target=%23rust")
-            .await
-            .unwrap_err()
-            .code,
+        bob.try_history("target=%23rust").await.unwrap_err().code,
         "no_such_channel"
     );
     bob.send("JOIN #rust").await;
@@ -220,32 +207,18 @@ async fn the_history_of_a_conversation_is_with_the_session_that_has_the_nick_now
         .await
         .send("PRIVMSG alice :not this")
         .await;
-    let history = alice.get("/api/v1/history?target=bob&limit=4").await;
-    assert_eq!(
-        texts(history.messages()),
-        ["to 1", "from 1", "to 2", "from 2"]
-    );
+    let history = alice.history("target=bob&limit=4").await;
+    assert_eq!(texts(&history), ["to 1", "from 1", "to 2", "from 2"]);
     bob.send("NICK robert").await;
-    assert_eq!(
-        alice
-            .get("/api/v1/history?target=robert")
-            .await
-            .messages()
-            .len(),
-        6
-    );
+    assert_eq!(alice.history("target=robert").await.len(), 6);
     server.create_session("bob").await;
     assert_eq!(
-        alice.get("/api/v1/history?target=bob").await["messages"],
-        json!([]),
+        alice.history("target=bob").await,
+        [] as [Message; 0],
         "another session called bob, another conversation"
     );
     assert_eq!(
-        alice
-            .call(Method::GET, "/api/v1/history?target=nobody")
-            .await
-            .unwrap_err()
-            .code,
+        alice.try_history("target=nobody").await.unwrap_err().code,
         "no_such_nick"
     );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{JsonAnswer, TestServer, commands, params, until};
+use crate::support::{JsonAnswer, Message, TestServer, commands, params, until};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -46,10 +46,10 @@ async fn only_a_client_that_lost_events_is_told_and_exactly_which() {
         params(&queue[0])[..4],
         ["*", "QUEUE_GAP", "1", &last_old.to_string()]
     );
-    assert_eq!(queue[1]["id"].as_i64(), Some(kept));
+    assert_eq!(queue[1].id, kept);
     let mut stream = alice.stream("").await;
-    assert_eq!(stream.message().await.unwrap()["command"], "WARN");
-    assert_eq!(stream.message().await.unwrap()["id"].as_i64(), Some(kept));
+    assert_eq!(stream.message().await.unwrap().command, "WARN");
+    assert_eq!(stream.message().await.unwrap().id, kept);
     assert_eq!(
         commands(&bob.queue().await),
         ["PRIVMSG"],
@@ -177,30 +177,30 @@ async fn a_session_has_a_limit_on_past_stays() {
         1000
     );
     let start = phone.snapshot().await["acknowledged"].as_i64().unwrap();
-    let gap = |message: &Value| (params(message)[1..4].join(" "), message["command"].clone());
+    let gap = |message: &Message| (params(message)[1..4].join(" "), message.command.clone());
     let told = (
         format!("QUEUE_GAP {} {lost_up_to}", start + 1),
-        Value::from("WARN"),
+        "WARN".to_owned(),
     );
 
     let mut stream = phone.stream("").await;
     assert_eq!(gap(&stream.message().await.unwrap()), told);
     for id in &expected {
-        assert_eq!(stream.message().await.unwrap()["id"], *id);
+        assert_eq!(stream.message().await.unwrap().id, *id);
     }
     let page = phone.poll("timeout=0&limit=5").await;
-    assert_eq!(gap(&page["messages"][0]), told);
+    assert_eq!(gap(&page.messages[0]), told);
     let (mut read, mut after) = (Vec::new(), start);
     while read.len() < expected.len() {
         let page = phone
             .poll(&format!("timeout=0&limit=500&after={after}"))
             .await;
         let messages = page
-            .messages()
+            .messages
             .iter()
-            .filter(|message| message["command"] != "WARN");
-        read.extend(messages.map(|message| message["id"].clone()));
-        after = page["next"].as_i64().unwrap();
+            .filter(|message| message.command != "WARN");
+        read.extend(messages.map(|message| message.id));
+        after = page.next;
     }
     assert_eq!(read, expected);
 }

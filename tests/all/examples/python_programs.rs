@@ -9,7 +9,7 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{JsonAnswer, TestServer, docs, params, until};
+use crate::support::{Message, TestServer, docs, until};
 
 /// Debian's own Python, for which its packages are installed.
 const PYTHON: &str = "/usr/bin/python3";
@@ -70,15 +70,14 @@ async fn the_bot_works_as_long_as_its_key() {
     let start =
         |secret: &str, channel: &str| Program::bot(&[&alice.base, &key.client_id, secret, channel]);
     let answered = async |times: usize| {
-        let pong = |page: &serde_json::Value| {
+        let pong = |page: &[Message]| {
             let pongs = page
-                .items()
                 .iter()
-                .filter(|m| params(m) == ["#bots", "pong, bob"] && m["app"] == "ping");
+                .filter(|m| m.params == ["#bots", "pong, bob"] && m.app.as_deref() == Some("ping"));
             pongs.count() >= times
         };
         until("the bot's answer", async || {
-            pong(&bob.get("/api/v1/history?target=%23bots").await["messages"])
+            pong(&bob.history("target=%23bots").await)
         })
         .await;
     };

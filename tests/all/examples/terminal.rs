@@ -104,7 +104,7 @@ async fn hears(person: &Device, text: &str) {
             .queue()
             .await
             .iter()
-            .any(|message| message["params"][1] == text)
+            .any(|message| message.text() == Some(text))
     })
     .await;
 }
@@ -141,7 +141,10 @@ async fn a_terminal_joins_by_its_code_and_reports_a_denial_or_removal() {
     }
     terminal.types("hello bob");
     hears(&bob, "hello bob").await;
-    assert_eq!(bob.queue().await.last().unwrap()["app"], "terminal");
+    assert_eq!(
+        bob.queue().await.last().unwrap().app.as_deref(),
+        Some("terminal")
+    );
     assert_eq!(another.says("hello bob").await, "#rust <alice> hello bob");
     bob.try_send_json(json!({"command": "PRIVMSG", "params": ["#rust", "\u{1b}[2Jboo"]}))
         .await

@@ -163,7 +163,7 @@ async fn a_reader_that_stops_is_cut_off_and_a_slow_reader_is_not() {
     let filler = "x".repeat(4000);
     for n in 0..200 {
         bob.send(&format!("PRIVMSG #rust :{n} {filler}")).await;
-        while quick.message().await.unwrap()["command"] != "PRIVMSG" {}
+        while quick.message().await.unwrap().command != "PRIVMSG" {}
     }
     let [mut deaf, mut slow, mut greedy, mut sipping] =
         Raw::crowd(4, server.address).await.try_into().ok().unwrap();
@@ -232,7 +232,7 @@ async fn readers_that_stopped_take_little_memory() {
     }));
     let heard = async {
         for _ in 0..240 {
-            while quick.message().await.unwrap()["command"] != "PRIVMSG" {}
+            while quick.message().await.unwrap().command != "PRIVMSG" {}
         }
     };
     tokio::join!(flood, heard);
@@ -372,7 +372,7 @@ async fn each_client_has_its_own_limit_of_polls_and_streams() {
     let mut sibling = phone.stream("").await;
     alice.send("JOIN #rust").await;
     for stream in streams.iter_mut().chain([&mut sibling]) {
-        while stream.message().await.unwrap()["command"] != "JOIN" {}
+        while stream.message().await.unwrap().command != "JOIN" {}
     }
     streams.pop();
     server.wait_for_connections(32).await;

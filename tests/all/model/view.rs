@@ -7,7 +7,7 @@ use rejoin::model::SERVER_NAME;
 use serde_json::Value;
 
 use super::state::{Key, Model, Session, Unread, folded};
-use crate::support::{JsonAnswer, params};
+use crate::support::{JsonAnswer, Message, params};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
@@ -129,8 +129,8 @@ impl View {
     }
 
     /// Applies an event of the queue.
-    pub fn apply(&mut self, event: &Value) {
-        let (source, command, params) = (event.source(), event.command(), params(event));
+    pub fn apply(&mut self, event: &Message) {
+        let (source, command, params) = (&*event.source, &*event.command, params(event));
         let mine = source == self.nick;
         let named = params.first().map(|name| folded(name)).unwrap_or_default();
         let known = self.channels.get_mut(&named).and_then(Option::as_mut);
@@ -147,11 +147,7 @@ impl View {
             ("PART", Some(channel)) => drop(channel.members.remove(source)),
             ("KICK", Some(channel)) => drop(channel.members.remove(params[1])),
             ("TOPIC", Some(channel)) => {
-                let topic = (
-                    params[1].to_owned(),
-                    source.to_owned(),
-                    text(&event["time"]),
-                );
+                let topic = (params[1].to_owned(), source.to_owned(), event.time.clone());
                 channel.topic = Some(topic).filter(|(text, ..)| !text.is_empty());
             }
             ("MODE", Some(channel)) => channel.change(&params[1..]),

@@ -16,7 +16,7 @@ use super::{
     steps::{Act, Deed, From, Leave, Step, nick, position},
     view::View,
 };
-use crate::support::{Device, JsonAnswer, Problem, Stream, TestServer};
+use crate::support::{Device, JsonAnswer, Message, Page, Problem, Stream, TestServer, read};
 
 mod answers;
 

@@ -51,7 +51,7 @@ async fn an_app_acts_as_its_user_by_every_delivery_mode() {
     );
     bob.send("PRIVMSG alice :hello").await;
     for way in [&mut stream, &mut socket] {
-        assert_eq!(way.next_of("PRIVMSG").await["source"], "bob");
+        assert_eq!(way.next_of("PRIVMSG").await.source, "bob");
     }
     reader.send("PRIVMSG bob :hello to you").await;
     let mut speaker = Socket::open(&reader, "").await;
@@ -61,8 +61,8 @@ async fn an_app_acts_as_its_user_by_every_delivery_mode() {
     assert!(speaker.answer().await["ids"][0].is_i64());
     for heard in &bob.queue().await[1..] {
         assert_eq!(
-            (&heard["source"], &heard["app"]),
-            (&json!("alice"), &json!("reader"))
+            (heard.source.as_str(), heard.app.as_deref()),
+            ("alice", Some("reader"))
         );
     }
     assert_eq!(reader.drain().await.len(), 3);

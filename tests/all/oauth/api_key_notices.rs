@@ -10,11 +10,9 @@ const PASSWORD: &str = "correct horse battery";
 /// The notices to a device since the last call.
 async fn told(device: &Device) -> Vec<String> {
     let notices = device.drain().await;
-    let notices = notices
-        .iter()
-        .filter(|message| message["command"] == "NOTICE");
+    let notices = notices.iter().filter(|message| message.command == "NOTICE");
     notices
-        .inspect(|notice| assert_eq!(notice["source"], "rejoin.server"))
+        .inspect(|notice| assert_eq!(notice.source, "rejoin.server"))
         .map(|n| params(n)[1].to_owned())
         .collect()
 }
@@ -119,7 +117,10 @@ async fn a_renamed_key_has_its_new_name_everywhere() {
     assert_eq!(alice.keys().await[0]["name"], "café");
     assert_eq!(bot.snapshot().await["client"]["name"], "café");
     bot.send("JOIN #rust").await;
-    assert_eq!(alice.queue().await.last().unwrap()["app"], "café");
+    assert_eq!(
+        alice.queue().await.last().unwrap().app.as_deref(),
+        Some("café")
+    );
     alice.delete(&path).await.unwrap();
     assert_eq!(
         status_and_code(rename(&alice, json!({"name": "x"})).await.unwrap_err()),

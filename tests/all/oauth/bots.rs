@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
-    DeliveryMode, JsonAnswer, QueueEnd, Reader, TestServer, assert_integrity, commands,
+    DeliveryMode, JsonAnswer, Message, QueueEnd, Reader, TestServer, assert_integrity, commands,
     status_and_code, until,
 };
 
@@ -24,33 +24,28 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
         .await;
     assert_eq!(bot.snapshot().await["session"]["nick"], "alice");
     let mut stream = bob.stream("").await;
-    let said = bot.send("@label=x PRIVMSG #rust :deployed").await["ids"][0].clone();
-    let tagged = |message: &Value| {
+    let said = bot.send("@label=x PRIVMSG #rust :deployed").await["ids"][0]
+        .as_i64()
+        .unwrap();
+    let tagged = |message: &Message| {
         assert_eq!(
-            (&message["id"], &message["source"], &message["app"]),
-            (&said, &json!("alice"), &json!("deploy-bot"))
+            (message.id, &*message.source, message.app.as_deref()),
+            (said, "alice", Some("deploy-bot"))
         );
     };
     while let Some(message) = stream.message().await {
-        if message["id"] == said {
+        if message.id == said {
             tagged(&message);
             break;
         }
     }
     for reader in [&alice, &bob, &bot] {
         tagged(reader.queue().await.last().unwrap());
-        tagged(
-            reader
-                .get("/api/v1/history?target=%23rust")
-                .await
-                .messages()
-                .last()
-                .unwrap(),
-        );
+        tagged(reader.history("target=%23rust").await.last().unwrap());
     }
     assert_eq!(
-        bot.queue().await[0]["label"],
-        "x",
+        bot.queue().await[0].label.as_deref(),
+        Some("x"),
         "its label is shown to the bot alone"
     );
     assert_eq!(
@@ -60,7 +55,7 @@ async fn a_bot_chats_under_its_sessions_nick_and_is_tagged() {
     );
     alice.send("PRIVMSG #rust :thanks").await;
     assert!(
-        bob.queue().await.last().unwrap().get("app").is_none(),
+        bob.queue().await.last().unwrap().app.is_none(),
         "a message sent by cookie has no tag"
     );
     bot.send("JOIN #bots").await;

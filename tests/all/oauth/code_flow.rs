@@ -78,11 +78,11 @@ async fn a_session_consents_and_the_app_becomes_a_device_of_it() {
         .queue()
         .await
         .into_iter()
-        .find(|message| message["command"] == "PRIVMSG")
+        .find(|message| message.command == "PRIVMSG")
         .unwrap();
     assert_eq!(
-        (text(&said["source"]), text(&said["app"])),
-        ("alice", "native")
+        (said.source.as_str(), said.app.as_deref()),
+        ("alice", Some("native"))
     );
     let grant = &alice.get("/api/v1/grants").await[0];
     assert_eq!(

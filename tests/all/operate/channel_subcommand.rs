@@ -85,8 +85,8 @@ async fn a_member_becomes_op_and_the_channel_is_told() {
     let seen = alice.queue().await;
     assert_eq!(commands(&seen), ["MODE"], "the second call changes nothing");
     assert_eq!(
-        (&seen[0]["source"], params(&seen[0])),
-        (&json!("rejoin.server"), vec!["#rust", "+o", "bob"])
+        (seen[0].source.as_str(), params(&seen[0])),
+        ("rejoin.server", vec!["#rust", "+o", "bob"])
     );
     bob.send("KICK #rust alice").await;
     let told = audited(&database).await;
@@ -117,8 +117,8 @@ async fn ending_a_channel_removes_all_its_members() {
     let seen = bob.queue().await;
     assert_eq!(commands(&seen), ["KICK"]);
     assert_eq!(
-        (&seen[0]["source"], &params(&seen[0])[..2]),
-        (&json!("rejoin.server"), &["#rust", "bob"][..])
+        (seen[0].source.as_str(), &params(&seen[0])[..2]),
+        ("rejoin.server", &["#rust", "bob"][..])
     );
     for device in [&alice, &bob] {
         assert_eq!(device.snapshot().await["channels"], json!([]));

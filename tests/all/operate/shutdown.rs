@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::support::{Device, Disk, JsonAnswer, Process, copy_keys, rejoin};
+use crate::support::{Device, Disk, Process, copy_keys, rejoin};
 
 /// The files that SQLite keeps beside an open database.
 fn beside(database: &Path) -> [PathBuf; 2] {
@@ -70,9 +70,10 @@ async fn after_a_clean_stop_one_file_holds_everything() {
             alice
                 .poll("after=0&timeout=0")
                 .await
-                .messages()
+                .messages
                 .last()
-                .unwrap()["id"],
+                .unwrap()
+                .id,
             last
         );
     }
@@ -173,9 +174,10 @@ async fn a_stop_that_keeps_the_write_ahead_log_says_which_files_belong_together(
             alice
                 .poll("after=0&timeout=0")
                 .await
-                .messages()
+                .messages
                 .last()
-                .unwrap()["id"],
+                .unwrap()
+                .id,
             last,
             "{case}"
         );

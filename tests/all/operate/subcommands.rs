@@ -128,7 +128,7 @@ async fn a_backup_of_a_running_server_is_complete_and_can_be_restored() {
         .device()
         .with_cookie(alice.cookie.as_deref().unwrap());
     let queue = alice.queue().await;
-    assert_eq!(queue.last().unwrap()["id"].as_i64(), Some(last));
+    assert_eq!(queue.last().unwrap().id, last);
     let after_restore = alice.send("PRIVMSG #rust :on").await["ids"][0]
         .as_i64()
         .unwrap();
@@ -145,8 +145,7 @@ async fn a_backup_of_a_running_server_is_complete_and_can_be_restored() {
     }
     let page = alice.poll(&format!("timeout=0&after={lost}")).await;
     assert_eq!(
-        page["messages"][0]["id"].as_i64(),
-        Some(after_restore),
+        page.messages[0].id, after_restore,
         "a reader of lost events continues behind them"
     );
     restored.terminate();

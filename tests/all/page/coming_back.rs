@@ -2,7 +2,7 @@
 //! In real Chromium.
 
 use crate::support::{
-    Device, TestServer,
+    Device, Message, TestServer,
     browser::{ACKNOWLEDGING_AT_ONCE, Page, at_both_widths},
     until,
 };
@@ -98,9 +98,7 @@ async fn a_message_for_a_session_never_goes_to_a_later_owner_of_its_nick() {
         assert_eq!(page.run(VALUE, vec![]).await, "a draft for bob");
         page.click("#messages .lost .retry").await;
         page.shows_message("alice: for bob alone").await;
-        let got = |heard: Vec<serde_json::Value>| {
-            heard.iter().any(|one| one["params"][1] == "for bob alone")
-        };
+        let got = |heard: Vec<Message>| heard.iter().any(|one| one.text() == Some("for bob alone"));
         assert!(got(bob.queue().await) && !got(stranger.queue().await));
 
         // The conversation of a session that ended does not continue with the next session of its

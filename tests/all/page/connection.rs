@@ -102,10 +102,7 @@ async fn an_undelivered_message_survives_a_reload_and_is_sent_once() {
         .await;
         bob.send("PRIVMSG #rust :the end").await;
         let heard = bob.queue().await;
-        let texts: Vec<_> = heard
-            .iter()
-            .filter_map(|message| message["params"][1].as_str())
-            .collect();
+        let texts: Vec<_> = heard.iter().filter_map(|message| message.text()).collect();
         assert_eq!(
             texts,
             ["came, and who knows", "never came", "by command", "the end"],
@@ -131,7 +128,7 @@ async fn an_undelivered_message_survives_a_reload_and_is_sent_once() {
             !stranger.queue().await.is_empty()
         })
         .await;
-        assert_eq!(stranger.queue().await[0]["params"][1], "who are you?");
+        assert_eq!(stranger.queue().await[0].params[1], "who are you?");
         let alice = page.device(&server).await;
         alice.delete("/api/v1/session").await.unwrap();
         page.says("#logged-out", "the session was ended").await;

@@ -4,7 +4,7 @@ use axum::{Router, response::Html, routing::get};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Device, TestServer,
+    Device, Message, Page, TestServer,
     browser::{Browsers, Window},
     until,
 };
@@ -155,7 +155,7 @@ async fn a_page_on_another_origin_can_do_nothing_and_read_nothing() {
     browser.says("#messages", "hello alice").await;
 }
 
-async fn state(alice: &Device, bob: &Device) -> (Value, Value, Vec<Value>) {
+async fn state(alice: &Device, bob: &Device) -> (Value, Page, Vec<Message>) {
     let mut snapshot = alice.snapshot().await;
     // The snapshot itself is a use of the device, so the time of use differs.
     snapshot["client"]["seen_at"] = json!(null);

@@ -78,7 +78,7 @@ async fn commands_and_names_are_completed_and_sent_lines_can_be_recalled() {
         page.say("/me waves").await;
         page.shows_message("alice: alice waves").await;
         let heard = bob.queue().await;
-        assert_eq!(heard.last().unwrap()["params"][1], "\u{1}ACTION waves\u{1}");
+        assert_eq!(heard.last().unwrap().params[1], "\u{1}ACTION waves\u{1}");
 
         // Lines that were sent can be recalled, but a password cannot.
         page.say("/pass correct horse battery").await;
@@ -212,7 +212,7 @@ async fn a_draft_survives_and_a_password_does_not() {
         page.shows_message("alice: much later").await;
         page.counts("#messages .pending", 0).await;
         let heard = bob.queue().await;
-        let texts: Vec<_> = heard.iter().filter_map(|message| message["params"][1].as_str()).collect();
+        let texts: Vec<_> = heard.iter().filter_map(|message| message.text()).collect();
         assert_eq!(texts[texts.len() - 2..], ["later", "much later"]);
 
         // The user can discard a message that was refused for good.

@@ -101,7 +101,7 @@ async fn logging_in_rejoins_the_session_and_tells_no_other_session() {
         let queue = device.queue().await;
         let said: Vec<_> = queue
             .iter()
-            .filter(|m| m["command"] == "PRIVMSG")
+            .filter(|m| m.command == "PRIVMSG")
             .map(|m| params(m)[1])
             .collect();
         assert_eq!(said, ["welcome back", "thanks", "from the phone"]);
@@ -135,12 +135,8 @@ async fn quitting_one_device_is_silent_and_the_last_one_ends_the_session() {
         "the last op has gone, and bob is op"
     );
     assert_eq!(
-        (
-            queue[1]["id"].as_i64(),
-            queue[1]["source"].as_str(),
-            params(&queue[1])
-        ),
-        (Some(quit), Some("alice"), vec!["good bye"])
+        (queue[1].id, queue[1].source.as_str(), params(&queue[1])),
+        (quit, "alice", vec!["good bye"])
     );
     assert_eq!(
         bob.snapshot().await["channels"][0]["members"].items().len(),

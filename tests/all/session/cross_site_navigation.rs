@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Device, JsonAnswer, Stream, TestServer};
+use crate::support::{Device, JsonAnswer, Message, Stream, TestServer};
 
 /// The headers that a request of a navigating browser has.
 type Head = &'static [(&'static str, &'static str)];
@@ -188,7 +188,7 @@ async fn a_queue_begins_with_the_first_snapshot_of_its_own_client() {
             let begun = phone.snapshot().await["cursor"].clone();
             assert_eq!(
                 phone.queue().await,
-                [] as [Value; 0],
+                [] as [Message; 0],
                 "{path} {head:?}: the snapshot shows it"
             );
             bob.send("PRIVMSG alice :after that").await;
@@ -210,7 +210,7 @@ async fn over_https_the_sec_fetch_headers_are_required() {
         .unwrap();
     alice.snapshot().await;
     alice.send("JOIN #rust").await;
-    let last = alice.queue().await[0]["id"].to_string();
+    let last = alice.queue().await[0].id.to_string();
     let path = format!("/api/v1/messages?timeout=0&after={last}");
     read(&alice, &path, SAID).await;
     assert_eq!(alice.queue().await.len(), 1);

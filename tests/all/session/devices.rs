@@ -84,8 +84,8 @@ async fn a_new_device_is_announced_to_its_siblings() {
     let heard = alice.queue().await;
     assert_eq!(commands(&heard), ["NOTICE"]);
     assert_eq!(
-        (&heard[0]["source"], &heard[0]["params"][0]),
-        (&json!("rejoin.server"), &json!("alice"))
+        (heard[0].source.as_str(), heard[0].param(0)),
+        ("rejoin.server", "alice")
     );
     let text = heard[0].param(1);
     assert_eq!(
@@ -221,8 +221,8 @@ async fn a_device_expires_after_its_lifetime_however_much_it_is_used() {
     let queue = phone.queue().await;
     let quits: Vec<_> = queue
         .iter()
-        .filter(|m| m["command"] == "QUIT")
-        .map(|m| m.source())
+        .filter(|m| m.command == "QUIT")
+        .map(|m| m.source.as_str())
         .collect();
     assert_eq!(
         quits,
@@ -295,7 +295,7 @@ async fn a_rename_of_a_device_is_told_to_its_siblings() {
     assert_eq!(phone.snapshot().await["client"]["name"], "café");
     let notice = alice.queue().await.pop().unwrap();
     assert!(
-        notice["command"] == "NOTICE" && notice.param(1).contains("café"),
+        notice.command == "NOTICE" && notice.param(1).contains("café"),
         "{notice}"
     );
     rename(&alice, "café").await.unwrap();

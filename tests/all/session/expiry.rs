@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Device, JsonAnswer, TestServer, until};
+use crate::support::{Device, Message, TestServer, until};
 
 const PASSWORD: &str = "correct horse battery";
 const DAY: i64 = 24 * 60 * 60;
@@ -149,7 +149,8 @@ async fn a_clock_change_expires_no_session_and_keeps_the_order() {
     let mut said = Vec::new();
     for (round, set) in [DAY, -2 * DAY, DAY].into_iter().enumerate() {
         server.set_clock(set);
-        said.push(alice.send(&format!("PRIVMSG #rust :{round}")).await["ids"][0].clone());
+        let answer = alice.send(&format!("PRIVMSG #rust :{round}")).await;
+        said.push(answer["ids"][0].as_i64().unwrap());
     }
     server.set_clock(DAY);
     server.advance(Duration::from_mins(5));
@@ -159,27 +160,18 @@ async fn a_clock_change_expires_no_session_and_keeps_the_order() {
     assert_eq!(ended(&lost).await, "expired");
     fresh.snapshot().await;
     let queue = phone.queue().await;
-    let ids = |messages: &[Value]| {
+    let ids = |messages: &[Message]| {
         messages
             .iter()
-            .map(|message| message["id"].clone())
+            .map(|message| message.id)
             .collect::<Vec<_>>()
     };
     assert_eq!(ids(&queue), said, "no event was dropped");
-    let times: Vec<_> = queue
-        .iter()
-        .map(|message| message["time"].as_str().unwrap())
-        .collect();
+    let times: Vec<_> = queue.iter().map(|message| &message.time).collect();
     assert!(times.is_sorted(), "times never decrease: {times:?}");
     let next = phone.poll(&format!("timeout=0&after={}", said[0])).await;
-    assert_eq!(ids(next.messages()), said[1..]);
-    assert_eq!(
-        ids(alice
-            .get("/api/v1/history?target=%23rust&limit=3")
-            .await
-            .messages()),
-        said
-    );
+    assert_eq!(ids(&next.messages), said[1..]);
+    assert_eq!(ids(&alice.history("target=%23rust&limit=3").await), said);
 }
 
 /// The time of use is stored once a minute. A use since then counts as well.

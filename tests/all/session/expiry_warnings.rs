@@ -13,9 +13,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// The warnings that a device received about devices that will be logged out.
 async fn warnings(device: &Device) -> Vec<String> {
     let queue = device.queue().await;
-    let notices = queue
-        .iter()
-        .filter(|message| message["command"] == "NOTICE");
+    let notices = queue.iter().filter(|message| message.command == "NOTICE");
     let texts = notices.map(|notice| params(notice)[1].to_owned());
     texts
         .filter(|text| text.contains("logged out on"))

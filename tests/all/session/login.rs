@@ -106,8 +106,8 @@ async fn a_change_needs_the_current_password_and_is_told_to_siblings() {
     );
     let notice = alice.queue().await.pop().unwrap();
     assert_eq!(
-        (&notice["command"], &notice["source"]),
-        (&json!("NOTICE"), &json!("rejoin.server"))
+        (notice.command.as_str(), notice.source.as_str()),
+        ("NOTICE", "rejoin.server")
     );
     assert!(!notice.to_string().contains("a new password"));
     assert_eq!(
@@ -151,7 +151,7 @@ async fn a_login_from_a_live_client_of_the_session_renews_it() {
     while let Some(frame) = stream.frame().await {
         assert!(!frame.iter().any(|(name, _)| name == "event"), "{frame:?}");
     }
-    assert_eq!(held.await.unwrap()["messages"], json!([]));
+    assert_eq!(held.await.unwrap().messages, []);
     let after = renewed.snapshot().await;
     assert_eq!(before["client"]["id"], after["client"]["id"]);
     assert_eq!(before["acknowledged"], after["acknowledged"]);

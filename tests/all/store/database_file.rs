@@ -161,8 +161,8 @@ async fn answered_commands_survive_sigkill_once_and_in_order() {
     let queue = alice.queue().await;
     let said: Vec<_> = queue
         .iter()
-        .filter(|m| m["command"] == "PRIVMSG")
-        .map(|m| m["id"].clone())
+        .filter(|m| m.command == "PRIVMSG")
+        .map(|m| json!(m.id))
         .collect();
     assert_eq!(said, answered);
 }

@@ -3,7 +3,11 @@
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
-use super::{JsonAnswer, until};
+use super::{
+    JsonAnswer,
+    message::{History, Message, Page, read},
+    until,
+};
 
 /// A browser or a program: the server's address, and perhaps a cookie.
 #[derive(Clone, Debug)]
@@ -228,28 +232,42 @@ impl Device {
     }
 
     /// The events of the queue after the acknowledged one. Does not wait, and acknowledges nothing.
-    pub async fn queue(&self) -> Vec<Value> {
-        self.poll("timeout=0").await.messages().to_vec()
+    pub async fn queue(&self) -> Vec<Message> {
+        self.poll("timeout=0").await.messages
     }
 
     /// Empties the queue: reads to its end and acknowledges.
-    pub async fn drain(&self) -> Vec<Value> {
+    pub async fn drain(&self) -> Vec<Message> {
         let mut all = Vec::new();
         let mut page = self.poll("timeout=0").await;
         loop {
-            let next = page["next"].as_i64().unwrap();
-            let messages = page.messages().to_vec();
-            let more = !messages.is_empty();
-            all.extend(messages);
-            page = self.poll(&format!("timeout=0&after={next}")).await;
+            let more = !page.messages.is_empty();
+            all.extend(page.messages);
+            page = self.poll(&format!("timeout=0&after={}", page.next)).await;
             if !more {
                 return all;
             }
         }
     }
 
-    pub async fn poll(&self, query: &str) -> Value {
-        self.get(&format!("/api/v1/messages?{query}")).await
+    pub async fn poll(&self, query: &str) -> Page {
+        self.try_poll(query).await.unwrap()
+    }
+
+    pub async fn try_poll(&self, query: &str) -> Result<Page, Problem> {
+        let path = format!("/api/v1/messages?{query}");
+        self.call(Method::GET, &path).await.map(read)
+    }
+
+    /// A page of history, as `target=%23rust&limit=1`.
+    pub async fn history(&self, query: &str) -> Vec<Message> {
+        self.try_history(query).await.unwrap()
+    }
+
+    pub async fn try_history(&self, query: &str) -> Result<Vec<Message>, Problem> {
+        let path = format!("/api/v1/history?{query}");
+        let page = self.call(Method::GET, &path).await?;
+        Ok(read::<History>(page).messages)
     }
 
     /// Waits until the metrics contain a line.
@@ -312,7 +330,12 @@ impl Stream {
     }
 
     /// The next message, without heartbeats.
-    pub async fn message(&mut self) -> Option<Value> {
+    pub async fn message(&mut self) -> Option<Message> {
+        self.data().await.map(read)
+    }
+
+    /// The data of the next frame with data: a message, or why the stream ends.
+    pub async fn data(&mut self) -> Option<Value> {
         loop {
             let frame = self.frame().await?;
             if let Some((_, data)) = frame.iter().find(|(name, _)| name == "data") {

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::Message;
+
 /// Views of an answer's JSON. Tests of an answer's exact shape compare the JSON itself.
 pub trait JsonAnswer {
     /// The elements of a list.
@@ -19,10 +21,6 @@ pub trait JsonAnswer {
 
     /// A message's command or numeric.
     fn command(&self) -> &str;
-    /// A message's source: a nick, or the server.
-    fn source(&self) -> &str;
-    /// One of a message's parameters.
-    fn param(&self, index: usize) -> &str;
 }
 
 impl JsonAnswer for Value {
@@ -57,28 +55,54 @@ impl JsonAnswer for Value {
     fn command(&self) -> &str {
         self["command"].text()
     }
-
-    #[track_caller]
-    fn source(&self) -> &str {
-        self["source"].text()
-    }
-
-    #[track_caller]
-    fn param(&self, index: usize) -> &str {
-        self["params"][index].text()
-    }
 }
 
 /// The commands of some messages, in order.
-pub fn commands(messages: &[Value]) -> Vec<&str> {
-    messages.iter().map(JsonAnswer::command).collect()
+pub fn commands<M: Said>(messages: &[M]) -> Vec<&str> {
+    messages.iter().map(Said::said_command).collect()
 }
 
 /// A message's parameters.
-pub fn params(message: &Value) -> Vec<&str> {
-    message["params"]
-        .items()
-        .iter()
-        .map(JsonAnswer::text)
-        .collect()
+pub fn params<M: Said>(message: &M) -> Vec<&str> {
+    message.said_params()
+}
+
+/// An event or a reply.
+pub trait Said {
+    fn said_command(&self) -> &str;
+    fn said_params(&self) -> Vec<&str>;
+}
+
+impl<M: Said> Said for &M {
+    fn said_command(&self) -> &str {
+        (**self).said_command()
+    }
+
+    fn said_params(&self) -> Vec<&str> {
+        (**self).said_params()
+    }
+}
+
+impl Said for Message {
+    fn said_command(&self) -> &str {
+        &self.command
+    }
+
+    fn said_params(&self) -> Vec<&str> {
+        self.params.iter().map(String::as_str).collect()
+    }
+}
+
+impl Said for Value {
+    fn said_command(&self) -> &str {
+        self.command()
+    }
+
+    fn said_params(&self) -> Vec<&str> {
+        self["params"]
+            .items()
+            .iter()
+            .map(JsonAnswer::text)
+            .collect()
+    }
 }

@@ -8,10 +8,13 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Error, Message, client::IntoClientRequest, protocol::CloseFrame},
+    tungstenite::{Error, Message as Frame, client::IntoClientRequest, protocol::CloseFrame},
 };
 
-use super::{Device, JsonAnswer, Stream, TEST_TIMEOUT};
+use super::{
+    Device, Stream, TEST_TIMEOUT,
+    message::{Message, Page, read},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DeliveryMode {
@@ -29,7 +32,7 @@ pub struct Reader {
 enum Source {
     Poll {
         after: Option<i64>,
-        page: VecDeque<Value>,
+        page: VecDeque<Message>,
     },
     Stream(Stream),
     Socket(Socket),
@@ -75,7 +78,7 @@ impl Reader {
             .expect("the queue does not end")
     }
 
-    pub async fn next(&mut self) -> Result<Value, QueueEnd> {
+    pub async fn next(&mut self) -> Result<Message, QueueEnd> {
         match &mut self.source {
             Source::Poll { after, page } => {
                 while page.is_empty() {
@@ -87,8 +90,9 @@ impl Reader {
                     };
                     match super::checked(response).await {
                         Ok(answer) => {
-                            page.extend(answer.messages().iter().cloned());
-                            *after = answer["next"].as_i64();
+                            let answer: Page = read(answer);
+                            page.extend(answer.messages);
+                            *after = Some(answer.next);
                             // A server that stops answers a held poll with an empty page.
                             if page.is_empty() {
                                 return Err(QueueEnd::Disconnected);
@@ -104,15 +108,10 @@ impl Reader {
                 Ok(page.pop_front().unwrap())
             }
             Source::Stream(stream) => {
-                let ended = |data: Value| {
-                    data["reason"]
-                        .as_str()
-                        .map(|reason| QueueEnd::ClientEnded(reason.to_owned()))
-                };
-                let message = stream.message().await.ok_or(QueueEnd::Disconnected)?;
-                match ended(message.clone()) {
-                    Some(over) => Err(over),
-                    None => Ok(message),
+                let data = stream.data().await.ok_or(QueueEnd::Disconnected)?;
+                match data["reason"].as_str() {
+                    Some(reason) => Err(QueueEnd::ClientEnded(reason.to_owned())),
+                    None => Ok(read(data)),
                 }
             }
             Source::Socket(socket) => socket.message().await,
@@ -120,10 +119,10 @@ impl Reader {
     }
 
     /// The next message of this command.
-    pub async fn next_of(&mut self, command: &str) -> Value {
+    pub async fn next_of(&mut self, command: &str) -> Message {
         loop {
             let message = self.next().await.unwrap();
-            if message["command"] == command {
+            if message.command == command {
                 return message;
             }
         }
@@ -178,7 +177,7 @@ impl Socket {
     }
 
     pub async fn send(&mut self, message: Value) {
-        self.send_frame(Message::text(message.to_string())).await;
+        self.send_frame(Frame::text(message.to_string())).await;
     }
 
     /// Sends all messages at once.
@@ -190,7 +189,7 @@ impl Socket {
     async fn feed_all(&mut self, messages: impl IntoIterator<Item = Value>) {
         for message in messages {
             self.frames
-                .feed(Message::text(message.to_string()))
+                .feed(Frame::text(message.to_string()))
                 .await
                 .unwrap();
         }
@@ -199,15 +198,15 @@ impl Socket {
     /// Sends all messages and a close frame, and waits for no answer.
     pub async fn send_and_close(&mut self, messages: impl IntoIterator<Item = Value>) {
         self.feed_all(messages).await;
-        self.send_frame(Message::Close(None)).await;
+        self.send_frame(Frame::Close(None)).await;
     }
 
     /// Reads until the server pings.
     pub async fn pinged(&mut self) {
-        while !matches!(self.frames.next().await.unwrap().unwrap(), Message::Ping(_)) {}
+        while !matches!(self.frames.next().await.unwrap().unwrap(), Frame::Ping(_)) {}
     }
 
-    pub async fn send_frame(&mut self, frame: Message) {
+    pub async fn send_frame(&mut self, frame: Frame) {
         self.frames.send(frame).await.unwrap();
     }
 
@@ -215,8 +214,8 @@ impl Socket {
     pub async fn frame(&mut self) -> Result<Value, Option<CloseFrame>> {
         loop {
             match self.frames.next().await {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Close(close))) => return Err(close),
+                Some(Ok(Frame::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Frame::Close(close))) => return Err(close),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
             }
@@ -224,10 +223,10 @@ impl Socket {
     }
 
     /// The next message of the queue. Answers to commands are skipped.
-    pub async fn message(&mut self) -> Result<Value, QueueEnd> {
+    pub async fn message(&mut self) -> Result<Message, QueueEnd> {
         loop {
             match self.frame().await {
-                Ok(frame) if frame["command"].is_string() => return Ok(frame),
+                Ok(frame) if frame.get("command").is_some() => return Ok(read(frame)),
                 Ok(_) => {}
                 Err(Some(close)) if u16::from(close.code) == 4401 => {
                     return Err(QueueEnd::ClientEnded(close.reason.to_string()));

@@ -83,7 +83,7 @@ async fn json_and_lines_are_the_same_commands() {
     let queue = alice.queue().await;
     assert_eq!(params(&queue[1]), params(&queue[2]));
     assert_eq!(
-        queue[2]["source"], "alice",
+        queue[2].source, "alice",
         "a command cannot state its sender"
     );
 }

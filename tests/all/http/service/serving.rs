@@ -133,7 +133,7 @@ async fn sigterm_ends_held_requests_and_keeps_accepted_commands() {
     let server = Process::start(&database, &[]);
     let alice = server.create_session("alice").await;
     alice.send("JOIN #rust").await;
-    let last = alice.drain().await.last().unwrap()["id"].as_i64().unwrap();
+    let last = alice.drain().await.last().unwrap().id;
     let held = tokio::spawn({
         let alice = alice.clone();
         async move { alice.poll(&format!("timeout=60&after={last}")).await }
@@ -145,10 +145,7 @@ async fn sigterm_ends_held_requests_and_keeps_accepted_commands() {
         .unwrap();
     assert!(status.success());
     let page = held.await.unwrap();
-    assert_eq!(
-        (page.messages().len(), page["next"].as_i64()),
-        (0, Some(last))
-    );
+    assert_eq!((page.messages.len(), page.next), (0, last));
     while let Some(frame) = stream.frame().await {
         assert_ne!(
             frame[0],

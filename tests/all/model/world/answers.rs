@@ -87,9 +87,7 @@ impl World {
 
     /// The id of the last event, which the witness reads.
     pub(super) async fn newest(&self) -> i64 {
-        self.witness.poll("timeout=0").await["next"]
-            .as_i64()
-            .unwrap()
+        self.witness.poll("timeout=0").await.next
     }
 
     /// Polls and compares the page. Returns whether there may be more.
@@ -124,43 +122,31 @@ impl World {
         } else {
             self.model.head
         };
-        let messages = page.messages();
+        let page: Page = read(page);
+        let messages = page.messages;
         let seen = messages
             .iter()
             .map(|message| self.seen(message))
             .collect::<Result<Vec<_>, _>>()?;
         prop_assert_eq!(seen, expected, "client {} past {} by {}", who, from, limit);
-        prop_assert_eq!(
-            &page["next"],
-            next,
-            "client {} past {} by {}",
-            who,
-            from,
-            limit
-        );
+        prop_assert_eq!(page.next, next, "client {} past {} by {}", who, from, limit);
         self.hands[who].next = next;
         Ok(messages.len() == limit)
     }
 
     /// A message without what the model cannot know. Its time must be the same for all readers.
-    pub fn seen(&mut self, message: &Value) -> Result<Value, TestCaseError> {
+    pub fn seen(&mut self, message: &Message) -> Result<Value, TestCaseError> {
         let mut message = message.clone();
-        let time = message
-            .as_object_mut()
-            .unwrap()
-            .remove("time")
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned();
         let first = self
             .times
-            .entry(message["id"].as_i64().unwrap())
-            .or_insert_with(|| time.clone());
-        prop_assert_eq!(&*first, &time, "{}", message);
-        if message["source"] == SERVER_NAME && message["command"] == "NOTICE" {
-            message["params"].as_array_mut().unwrap().truncate(1);
+            .entry(message.id)
+            .or_insert_with(|| message.time.clone());
+        prop_assert_eq!(&*first, &message.time, "{}", message);
+        if message.source == SERVER_NAME && message.command == "NOTICE" {
+            message.params.truncate(1);
         }
+        let mut message = json!(message);
+        message.as_object_mut().unwrap().remove("time");
         Ok(message)
     }
 
@@ -174,7 +160,7 @@ impl World {
                 .poll(&format!("timeout=0&limit=500&after={cursor}"))
                 .await;
             self.model.acknowledge(who, cursor).unwrap();
-            page.messages().iter().for_each(|event| view.apply(event));
+            page.messages.iter().for_each(|event| view.apply(event));
             folded = Some(view);
         }
         let snapshot = self.hands[who].device.snapshot().await;

@@ -39,7 +39,7 @@ async fn the_end_of_either_token_ends_the_pair() {
         refusal(401, "invalid_token")
     );
     alice.send("PRIVMSG alice :note").await;
-    assert_eq!(stream.next_of("PRIVMSG").await["source"], "alice");
+    assert_eq!(stream.next_of("PRIVMSG").await.source, "alice");
     reader = app.token("").await.acting_for(&user);
     reader.snapshot().await;
     // Ten minutes later the user's token is refused, and then the app's.

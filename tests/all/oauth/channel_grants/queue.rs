@@ -4,11 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use rusqlite::Connection;
-use serde_json::{Value, json};
 
 use super::{SCOPE, confined, world};
 use crate::support::{
-    DeliveryMode, QueueEnd, Reader, TEST_TIMEOUT, TestServer, commands, params, until,
+    DeliveryMode, Message, QueueEnd, Reader, TEST_TIMEOUT, TestServer, commands, params, until,
 };
 
 const WAYS: [DeliveryMode; 3] = [
@@ -81,10 +80,9 @@ async fn run(steps: &[(usize, &str)]) {
     alice.send("JOIN #in").await;
     alice.send("PRIVMSG #in :end").await;
     let inside = inside(&server, start["session"]["id"].as_i64().unwrap());
-    let id = |message: &Value| message["id"].as_i64().unwrap();
     let mut expected = alice.drain().await;
     expected.retain(|message| {
-        message["id"].as_i64() > start["cursor"].as_i64() && inside.contains(&id(message))
+        message.id > start["cursor"].as_i64().unwrap() && inside.contains(&message.id)
     });
     for (way, reader) in &mut readers {
         for message in &expected {
@@ -97,11 +95,11 @@ async fn run(steps: &[(usize, &str)]) {
     let page = bot
         .poll(&format!("timeout=0&limit=500&after={}", start["cursor"]))
         .await;
-    assert_eq!(page["messages"], json!(expected));
+    assert_eq!(page.messages, expected);
 }
 
 /// The next event. A missing event fails the test instead of hanging it.
-async fn next(reader: &mut Reader) -> Result<Value, QueueEnd> {
+async fn next(reader: &mut Reader) -> Result<Message, QueueEnd> {
     tokio::time::timeout(TEST_TIMEOUT, reader.next())
         .await
         .expect("nothing came")

@@ -204,8 +204,8 @@ async fn a_device_gets_in_with_its_code_and_is_then_like_any_other() {
     terminal.send("PRIVMSG #rust :hello from a terminal").await;
     let heard = bob.queue().await.pop().unwrap();
     assert_eq!(
-        (&heard["source"], &heard["app"]),
-        (&json!("alice"), &json!("terminal"))
+        (heard.source.as_str(), heard.app.as_deref()),
+        ("alice", Some("terminal"))
     );
     let clients = alice.get("/api/v1/clients").await;
     assert_eq!(

@@ -157,7 +157,7 @@ async fn thefts(alice: &Device) -> Vec<String> {
         .drain()
         .await
         .into_iter()
-        .filter(|message| message["command"] == "NOTICE");
+        .filter(|message| message.command == "NOTICE");
     told.map(|notice| params(&notice)[1].to_owned())
         .filter(|text| text.contains("a second time"))
         .collect()

@@ -40,7 +40,7 @@ async fn a_theft_is_audited_with_its_address_and_reported_to_the_devices() {
         let queue = device.queue().await;
         let notice = queue
             .iter()
-            .find(|message| message["command"] == "NOTICE")
+            .find(|message| message.command == "NOTICE")
             .expect("it is reported");
         assert!(
             params(notice)[1].contains("the app reader")

@@ -108,8 +108,8 @@ async fn ending_a_session_ends_every_client_at_once() {
     }
     let quit = bob.drain().await.pop().unwrap();
     assert_eq!(
-        (&quit["command"], &quit["source"]),
-        (&json!("QUIT"), &json!("alice"))
+        (quit.command.as_str(), quit.source.as_str()),
+        ("QUIT", "alice")
     );
     let told = audited(&database, lines).await;
     assert_eq!(told[0], format!("by_operator session={session} nick=alice"));

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
-
-use crate::support::JsonAnswer;
+use crate::support::Message;
 
 /// One event, as its recipients receive it.
 #[derive(Clone)]
 pub struct Happened {
     pub id: i64,
-    pub message: Value,
+    pub message: Message,
     /// The client that caused the event and the label of its command, if the event came from a
     /// labelled command.
     pub origin: Option<(i64, String)>,
@@ -29,23 +27,23 @@ pub struct Reading {
     pub nick: String,
     pub client: i64,
     pub start: i64,
-    pub messages: Vec<Value>,
+    pub messages: Vec<Message>,
 }
 
 impl Reading {
-    pub fn push(&mut self, mut message: Value) {
+    pub fn push(&mut self, mut message: Message) {
         // The server tells a session of its logins. This test is not about those notices.
-        if message["source"] != "rejoin.server" {
-            message.as_object_mut().unwrap().remove("time");
+        if message.source != "rejoin.server" {
+            message.time.clear();
             self.messages.push(message);
         }
     }
 
     /// The received messages of one command, from any source.
-    pub fn of(&self, command: &str) -> impl Iterator<Item = &Value> {
+    pub fn of(&self, command: &str) -> impl Iterator<Item = &Message> {
         self.messages
             .iter()
-            .filter(move |message| message["command"] == command)
+            .filter(move |message| message.command == command)
     }
 }
 
@@ -74,9 +72,9 @@ impl Ledger {
         } in &happened
         {
             let To::Channel(channel) = to else { continue };
-            let nick = message.source();
+            let nick = &message.source;
             let stays = stays.entry((nick.to_owned(), channel.clone())).or_default();
-            match message.command() {
+            match message.command.as_str() {
                 "JOIN" => {
                     assert!(
                         stays.last().is_none_or(|stay| stay.1 < *id),
@@ -108,9 +106,7 @@ impl Ledger {
             start,
             messages,
         } = reading;
-        let end = messages
-            .last()
-            .map_or(*start, |message| message["id"].as_i64().unwrap());
+        let end = messages.last().map_or(*start, |message| message.id);
         let within = |happened: &&Happened| happened.id > *start && happened.id <= end;
         let entitled: Vec<_> = self
             .happened
@@ -125,7 +121,7 @@ impl Ledger {
                 .as_ref()
                 .filter(|(origin, _)| origin == client)
             {
-                message["label"] = json!(label);
+                message.label = Some(label.clone());
             }
             message
         };
@@ -133,7 +129,7 @@ impl Ledger {
         let differ =
             (0..entitled.len().max(messages.len())).find(|n| entitled.get(*n) != messages.get(*n));
         if let Some(n) = differ {
-            let before = n.checked_sub(1).map(|n| &messages[n]["id"]);
+            let before = n.checked_sub(1).map(|n| messages[n].id);
             let (due, got) = (entitled.get(n), messages.get(n));
             panic!("client {client} of {nick}, after {before:?}: due {due:?}, received {got:?}");
         }

@@ -11,10 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::support::{JsonAnswer, Process, assert_integrity, params};
+use crate::support::{Message, Process, assert_integrity, params};
 
 use connection::{Connection, News};
 use ledger::{Happened, Ledger, Reading, To};
@@ -44,8 +43,8 @@ fn address() -> String {
 }
 
 /// The last message to each reader comes from a nick that has sent nothing before.
-fn is_last(message: &Value) -> bool {
-    message["source"] == "zoe"
+fn is_last(message: &Message) -> bool {
+    message.source == "zoe"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -259,10 +258,10 @@ fn quits(guests: &[Done], witness: &Reading) -> Vec<Happened> {
     }
     let mut quits = Vec::new();
     for message in witness.of("QUIT") {
-        seen.entry(message.source())
+        seen.entry(message.source.as_str())
             .or_default()
             .push(params(message)[0]);
-        let id = message["id"].as_i64().unwrap();
+        let id = message.id;
         quits.push(Happened {
             id,
             message: message.clone(),

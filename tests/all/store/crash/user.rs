@@ -8,7 +8,7 @@ use super::{
     connection::Connection,
     ledger::{Happened, Reading, To},
 };
-use crate::support::{Device, JsonAnswer, Stream};
+use crate::support::{Device, JsonAnswer, Message, Page, Stream, read};
 
 /// A device that outlives the server's restarts.
 pub struct User {
@@ -68,8 +68,15 @@ impl User {
                 .into_iter()
                 .chain(params[1..].iter().copied())
                 .collect();
-            let message =
-                json!({"id": id, "source": self.nick, "command": command, "params": params});
+            let message = Message {
+                id: *id,
+                time: String::new(),
+                source: self.nick.clone(),
+                command: command.to_owned(),
+                params: params.into_iter().map(str::to_owned).collect(),
+                label: None,
+                app: None,
+            };
             let to = match target.starts_with('#') {
                 true => To::Channel(target.to_owned()),
                 false => To::Nicks([self.nick.clone(), target.to_owned()]),
@@ -118,7 +125,7 @@ impl User {
     }
 
     /// Reads by held polls, each from the end of the one before, until the last message has come.
-    pub async fn poll(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
+    pub async fn poll(&mut self, is_last: impl Fn(&Message) -> bool) -> Reading {
         let (mut after, mut reading) = (self.start, self.reading());
         while !reading.messages.iter().any(&is_last) {
             let limit = rand::random_range(1..40);
@@ -127,17 +134,18 @@ impl User {
                     "/api/v1/messages?after={after}&limit={limit}&timeout=5"
                 ))
                 .await;
-            page.messages()
-                .iter()
-                .for_each(|message| reading.push(message.clone()));
-            after = page["next"].as_i64().unwrap();
+            let page: Page = read(page);
+            page.messages
+                .into_iter()
+                .for_each(|message| reading.push(message));
+            after = page.next;
         }
         reading
     }
 
     /// Reads by a stream until the last message has come. When the stream breaks, another one
     /// continues from there.
-    pub async fn follow(&mut self, is_last: impl Fn(&Value) -> bool) -> Reading {
+    pub async fn follow(&mut self, is_last: impl Fn(&Message) -> bool) -> Reading {
         let (mut after, mut reading) = (self.start, self.reading());
         loop {
             let starts = self.line.starts();
@@ -147,7 +155,7 @@ impl User {
             if let Ok(response) = request.send().await {
                 let mut stream = Stream::of(response);
                 while let Some(message) = stream.message().await {
-                    after = message["id"].as_i64().unwrap();
+                    after = message.id;
                     reading.push(message);
                     if reading.messages.last().is_some_and(&is_last) {
                         return reading;

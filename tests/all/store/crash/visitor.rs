@@ -80,7 +80,7 @@ impl Visitor {
             .await;
         self.done
             .readings
-            .push(phone.poll(|message| message["id"] == said[0].id).await);
+            .push(phone.poll(|message| message.id == said[0].id).await);
         self.done.happened.extend(said);
         self.leave(
             &phone,

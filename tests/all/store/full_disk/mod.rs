@@ -233,7 +233,7 @@ async fn a_full_disk_allows_reads_and_ends_and_refuses_additions() {
         .await
         .unwrap();
     let told = async |stream: &mut Stream| stream.message().await.unwrap();
-    while told(&mut stream).await["command"] != "PART" {}
+    while told(&mut stream).await.command != "PART" {}
 
     // The ends survive a crash.
     let ended = [
