@@ -9,14 +9,13 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
-    process::Command,
     sync::mpsc,
     thread,
 };
 
 use rustix::{process::Uid, thread::set_thread_res_uid};
 
-use crate::support::{Process, rejoin};
+use crate::support::{Process, preload, rejoin};
 
 /// The id of a user that is neither root nor the user of the tests.
 const STRANGER: u32 = 65_534;
@@ -90,17 +89,7 @@ async fn a_subcommand_accepts_answers_of_root_its_own_user_and_the_owner_only() 
 #[tokio::test]
 async fn the_socket_is_private_from_the_moment_it_is_created() {
     let (dir, database) = shared();
-    let library = dir.path().join("no_chmod.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/no_chmod.c");
-    assert!(
-        Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .arg(source)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let library = preload(dir.path(), "no_chmod");
     let log = dir.path().join("log");
     let _server = Process::prepared(&database, &log, |command| {
         command.env("LD_PRELOAD", &library);

@@ -18,7 +18,7 @@ impl Disk {
     /// Builds the library in a folder.
     pub fn new(folder: &Path) -> Self {
         Self {
-            library: library(folder, "disk"),
+            library: preload(folder, "disk"),
             fault: folder.join("fault"),
         }
     }
@@ -45,7 +45,7 @@ impl SmallDisk {
     /// Makes a small disk of a folder. The library is built in another one.
     pub fn new(tools: &Path, folder: &Path, bytes: u64) -> Self {
         Self {
-            library: library(tools, "small_disk"),
+            library: preload(tools, "small_disk"),
             folder: folder.to_owned(),
             bytes,
         }
@@ -85,7 +85,7 @@ impl SmallDisk {
 }
 
 /// Compiles a library that is preloaded into the program.
-fn library(folder: &Path, name: &str) -> PathBuf {
+pub fn preload(folder: &Path, name: &str) -> PathBuf {
     let library = folder.join(format!("{name}.so"));
     let source = format!("{}/tests/all/support/{name}.c", env!("CARGO_MANIFEST_DIR"));
     let made = Command::new("cc")

@@ -40,7 +40,7 @@ pub async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 pub use app::{App, register};
 pub use code_flow::{CONSENT, Params, REDIRECT, VERIFIER, authorization_path, with_param};
 pub use device::{Device, Problem, Stream, checked, status_and_code};
-pub use disk::{Disk, SmallDisk};
+pub use disk::{Disk, SmallDisk, preload};
 pub use grants::FLAGS;
 pub use integrity::{assert_integrity, assert_not_on_disk};
 pub use json_answer::{JsonAnswer, commands, params};

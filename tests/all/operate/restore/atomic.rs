@@ -10,20 +10,11 @@ use std::{
 use rusqlite::Connection;
 
 use super::{folder, kept};
-use crate::support::{Process, rejoin};
+use crate::support::{Process, preload, rejoin};
 
 /// Compiles the library that kills the program at its nth change of a file.
 fn killer(folder: &Path) -> PathBuf {
-    let library = folder.join("kill_at.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/kill_at.c");
-    let made = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    library
+    preload(folder, "kill_at")
 }
 
 /// The nick of the one session in a database. Asserts that the database is whole.

@@ -8,20 +8,11 @@ use std::{
 };
 
 use super::{atomic::whose, folder, kept};
-use crate::support::Process;
+use crate::support::{Process, preload};
 
 /// Compiles the library that puts another file in the copy's place.
 fn swapper(folder: &Path) -> PathBuf {
-    let library = folder.join("swap.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/support/swap.c");
-    let made = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    library
+    preload(folder, "swap")
 }
 
 /// Restores a copy that another file replaces as soon as it is inspected or opened.
