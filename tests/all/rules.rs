@@ -112,8 +112,8 @@ fn imports_go_downward_only() {
     }
 }
 
-/// What is above the store would be the same with another engine. (The module `engine` is private to
-/// the store, so nothing above it can import from there.)
+/// The modules above the store would be the same with another engine. The module `engine` is
+/// private to the store, so that they cannot import from it.
 #[test]
 fn nothing_above_the_store_names_an_engine() {
     for file in source_files() {
