@@ -40,11 +40,10 @@ async fn say(device: &Device, line: &str) -> i64 {
 
 /// The texts of a history.
 async fn texts(device: &Device, query: &str) -> Vec<String> {
-    let history = device.get(&format!("/api/v1/history?{query}")).await;
+    let history = device.history(query).await;
     history
-        .messages()
         .iter()
-        .map(|message| params(message)[1].to_owned())
+        .map(|message| message.param(1).to_owned())
         .collect()
 }
 

@@ -3,25 +3,16 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Device, JsonAnswer, TestServer, assert_integrity, params, until};
 
 /// The texts that a device reads in the channel's history, or the refusal.
 async fn read(device: &Device, query: &str) -> Result<Vec<String>, String> {
-    let history = device
-        .call(
-            Method::GET,
-            &format!("/api/v1/history?target=%23rust{query}"),
-        )
-        .await;
-    let history = history.map_err(|problem| problem.code)?["messages"].clone();
-    let said = history
-        .items()
-        .iter()
-        .filter(|event| event["command"] == "PRIVMSG");
-    Ok(said.map(|event| params(event)[1].to_owned()).collect())
+    let history = device.try_history(&format!("target=%23rust{query}")).await;
+    let history = history.map_err(|problem| problem.code)?;
+    let said = history.iter().filter(|event| event.command == "PRIVMSG");
+    Ok(said.map(|event| event.param(1).to_owned()).collect())
 }
 
 async fn texts(device: &Device) -> Vec<String> {
@@ -74,12 +65,8 @@ async fn members_read_what_was_said_under_it_and_what_they_witnessed() {
         }
     }
     // Both directions are read page by page.
-    let history = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
-    let ids: Vec<_> = history
-        .items()
-        .iter()
-        .map(|event| event["id"].as_i64().unwrap())
-        .collect();
+    let history = bob.history("target=%23rust").await;
+    let ids: Vec<_> = history.iter().map(|event| event.id).collect();
     let (mut forth, mut back) = (vec![], vec![]);
     for n in 0..ids.len() {
         let after = if n == 0 { 0 } else { ids[n - 1] };
@@ -87,10 +74,8 @@ async fn members_read_what_was_said_under_it_and_what_they_witnessed() {
             .get(ids.len() - n)
             .map_or(String::new(), |before| format!("&before={before}"));
         for (query, to) in [(format!("&after={after}"), &mut forth), (before, &mut back)] {
-            let page = bob
-                .get(&format!("/api/v1/history?target=%23rust&limit=1{query}"))
-                .await;
-            to.push(page["messages"][0]["id"].as_i64().unwrap());
+            let page = bob.history(&format!("target=%23rust&limit=1{query}")).await;
+            to.push(page[0].id);
         }
     }
     back.reverse();
@@ -294,6 +279,6 @@ async fn the_last_1000_spans_are_remembered() {
     bob.send("MODE #rust +H").await;
     assert_eq!(server.rows("channel_history"), 1000);
     assert_eq!(texts(&carol).await, ["kept"]);
-    let messages: Value = bob.get("/api/v1/history?target=%23rust").await["messages"].clone();
+    let messages = json!(bob.history("target=%23rust").await);
     assert!(messages.to_string().contains("forgotten"), "he was there");
 }

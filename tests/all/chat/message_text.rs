@@ -78,8 +78,8 @@ async fn a_message_sent_as_json_may_have_several_lines() {
             }
         }
     }
-    let history = bob.get("/api/v1/history?target=%23rust&limit=1").await;
-    assert_eq!(params(&history["messages"][0])[1], hundred);
+    let history = bob.history("target=%23rust&limit=1").await;
+    assert_eq!(history[0].param(1), hundred);
 }
 
 #[tokio::test]

@@ -268,8 +268,8 @@ async fn an_older_database_is_upgraded_and_its_sessions_stay_live() {
             .unwrap()
     };
     assert_eq!(
-        alice.get("/api/v1/history?target=alice").await["messages"][0]["params"],
-        json!(["alice", text])
+        alice.history("target=alice").await[0].params,
+        ["alice", text]
     );
     assert_eq!(
         send("PRIVMSG", json!(["alice", text]), "said").await,

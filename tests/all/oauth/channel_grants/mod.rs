@@ -5,9 +5,7 @@ use reqwest::{Method, header};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::support::{
-    App, Device, JsonAnswer, TestServer, assert_integrity, commands, status_and_code,
-};
+use crate::support::{App, Device, TestServer, assert_integrity, commands, status_and_code};
 
 mod queue;
 mod shown;
@@ -298,9 +296,9 @@ async fn inside_its_channels_a_bot_does_all_that_its_scope_allows() {
     bob.send("JOIN #new").await;
     bot.send("INVITE bob #in").await;
     assert_eq!(commands(&bob.queue().await).last(), Some(&"INVITE"));
-    let history = bot.get("/api/v1/history?target=%23in").await;
+    let history = bot.history("target=%23in").await;
     assert_eq!(
-        commands(history.messages()),
+        commands(&history),
         ["JOIN", "JOIN", "TOPIC", "MODE", "PRIVMSG", "KICK"]
     );
     assert_eq!(
