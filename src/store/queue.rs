@@ -40,10 +40,10 @@ impl From<usize> for PageSize {
 /// channels does not receive what is addressed to the session itself.
 ///
 /// It is a merge of lanes: one of the session itself, and one of each stay on a channel. One
-/// statement reads the first addresses of every lane, and what it finds is usually the page. A
-/// second statement reads on if a lane has more of the page than that. The cost therefore depends
-/// on the page, on the number of channels and on the number of stays that ended past `after`, never
-/// on the backlog.
+/// statement reads the first addresses of every lane, and what it finds is usually the page. Another
+/// one reads on if a lane has more of the page than that, or if the page goes on past the stays that
+/// were looked at. The cost therefore depends on the page, on the number of channels and on the
+/// number of stays that ended past `after`, never on the backlog.
 pub fn page(
     tx: &Read,
     session: SessionId,
@@ -53,15 +53,20 @@ pub fn page(
 ) -> Result<Page> {
     let queue = Queue {
         session,
-        sharing: within.map(BTreeSet::len),
         within: within.map(Within::of),
     };
     let mut filled = Filled::new(size.into());
-    let first = queue.read(tx, (after, LAST), queue.sharing, &mut filled)?;
-    let mut rest = first.rest(&filled);
-    while let Some(bounds) = rest {
-        // Each lane gets the whole page, so this is the last statement.
-        rest = queue.read(tx, bounds, Some(0), &mut filled)?.rest(&filled);
+    let mut reach = Reach {
+        past: after,
+        up_to: LAST,
+        later: LATER_STAYS,
+        whole: false,
+    };
+    let first = queue.read(tx, reach, &mut filled)?;
+    let mut rest = first.rest(reach, &filled);
+    while let Some(further) = rest {
+        reach = further;
+        rest = queue.read(tx, reach, &mut filled)?.rest(reach, &filled);
     }
     let last = filled.events.last().filter(|_| filled.is_full);
     Ok(Page {
@@ -77,6 +82,9 @@ pub fn page(
 
 /// Greater than the id of every event.
 const LAST: EventId = EventId(i64::MAX);
+/// How many stays that began past the position a page's first statement looks at. Each further
+/// statement looks at twice as many.
+const LATER_STAYS: usize = 8;
 
 /// The statement that reads a queue. `$own` is the lane of the session itself, and `$within` is
 /// what restricts the channels.
@@ -88,32 +96,40 @@ const LAST: EventId = EventId(i64::MAX);
 /// - `cut`: the last address that is read of it. NULL: it is read to its end. Each lane gets three
 ///   addresses more than twice its share of the page, because lanes are not equally busy.
 ///
-/// What is found up to the lowest cut of all lanes is the queue. Past that, events may be missing.
+/// Stays that begin past the horizon are not read. What is found up to the horizon and to the lowest
+/// cut of all lanes is the queue. Past that, events may be missing.
 ///
-/// The parameters: the session, `past`, how many events are wanted, `up_to`, how many channels
-/// share the page (NULL: as many as the session is on) and, for `$within`, their names.
+/// The parameters: the session, `past`, how many events are wanted, `up_to`, how many stays that
+/// begin past `past` are read, whether each lane gets the whole page and, for `$within`, names.
 macro_rules! statement {
     ($own:literal, $within:literal) => {
         concat!(
-            "WITH lane AS MATERIALIZED (
-                SELECT target_id, past, up_to, lost, (
-                    SELECT event_id FROM address
-                    WHERE target_id = span.target_id AND event_id > past AND event_id <= up_to
-                    ORDER BY event_id LIMIT 1 OFFSET 3 + ?3 / ((2 + coalesce(?5, (
-                        SELECT count(*) FROM membership WHERE session_id = ?1 AND until IS NULL))) / 2)
-                ) AS cut FROM (",
+            "WITH span AS MATERIALIZED (",
             $own,
-            "       SELECT channel_id AS target_id,
-                        CASE WHEN since > ?2 THEN since - 1 ELSE ?2 END AS past,
-                        CASE WHEN until < ?4 THEN until ELSE ?4 END AS up_to,
-                        CASE WHEN dropped < since THEN 0 WHEN until < dropped THEN until
-                            ELSE dropped END AS lost
-                    FROM membership JOIN target ON target.id = channel_id",
+            "   SELECT channel_id AS target_id,
+                    CASE WHEN since > ?2 THEN since - 1 ELSE ?2 END AS past,
+                    CASE WHEN until < ?4 THEN until ELSE ?4 END AS up_to,
+                    CASE WHEN dropped < since THEN 0 WHEN until < dropped THEN until
+                        ELSE dropped END AS lost
+                FROM membership JOIN target ON target.id = channel_id",
             $within,
-            "       WHERE session_id = ?1 AND (until > ?2 OR until IS NULL)
-                ) AS span
+            "   WHERE session_id = ?1 AND (until > ?2 OR until IS NULL)
+            ), horizon AS MATERIALIZED (
+                SELECT coalesce(
+                    (SELECT past FROM span WHERE past > ?2 ORDER BY past LIMIT 1 OFFSET ?5), ?4) AS id
+            ), near AS MATERIALIZED (
+                SELECT target_id, past, CASE WHEN up_to < horizon.id THEN up_to ELSE horizon.id END AS up_to
+                FROM span JOIN horizon ON past < horizon.id
+            ), lane AS MATERIALIZED (
+                SELECT target_id, past, up_to, (
+                    SELECT event_id FROM address
+                    WHERE target_id = near.target_id AND event_id > past AND event_id <= up_to
+                    ORDER BY event_id LIMIT 1 OFFSET 3 + ?3 / (
+                        CASE WHEN ?6 THEN 1 ELSE (1 + (SELECT count(*) FROM near)) / 2 END)
+                ) AS cut FROM near
             )
-            SELECT head, (SELECT nullif(max(lost), 0) FROM lane) AS lost, (SELECT min(cut) FROM lane) AS cut,
+            SELECT head, (SELECT nullif(max(lost), 0) FROM span) AS lost, (SELECT min(cut) FROM lane) AS cut,
+                (SELECT id FROM horizon) AS horizon,
                 event.id AS id, event.time AS time, source, command, params, client_id, label, app
             FROM log LEFT JOIN event ON event.id IN (
                 SELECT DISTINCT event_id FROM lane JOIN address ON address.target_id = lane.target_id
@@ -133,7 +149,7 @@ const OF_SESSION: &str = statement!(
 const WITHIN_CHANNELS: &str = statement!(
     "",
     " JOIN channel ON channel.id = channel_id
-         AND replace(?6, ',' || folded_name || ',', '') <> ?6 "
+         AND replace(?7, ',' || folded_name || ',', '') <> ?7 "
 );
 
 /// What is read.
@@ -142,8 +158,19 @@ struct Queue {
     /// The folded names of the channels, for [`WITHIN_CHANNELS`]. `None`: all of the session's, and
     /// the session itself.
     within: Option<Within>,
-    /// How many channels share the page. `None`: as many as the session is on.
-    sharing: Option<usize>,
+}
+
+/// How far one statement reads.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// It reads past this event.
+    past: EventId,
+    /// It reads up to this event.
+    up_to: EventId,
+    /// How many stays it looks at that began past `past`.
+    later: usize,
+    /// Whether each lane is read as far as the whole page may reach.
+    whole: bool,
 }
 
 /// What a statement has found besides the events.
@@ -152,17 +179,34 @@ struct Found {
     head: EventId,
     /// The last event of the queue that retention has removed. `None`: none.
     lost: Option<EventId>,
-    /// Past this, events may be missing. `None`: none are.
+    /// Where the first lane was cut. `None`: none was.
     cut: Option<EventId>,
-    /// The event past the cut up to which the page reaches at most. `None`: no event bounds it.
+    /// No stay that begins past this was read. `None`: all were.
+    horizon: Option<EventId>,
+    /// The event past the end up to which the page reaches at most. `None`: no event bounds it.
     bound: Option<EventId>,
 }
 
 impl Found {
+    /// Past this, events may be missing. `None`: none are.
+    fn end(&self) -> Option<EventId> {
+        match (self.cut, self.horizon) {
+            (Some(cut), Some(horizon)) => Some(cut.min(horizon)),
+            (cut, horizon) => cut.or(horizon),
+        }
+    }
+
     /// Where the rest of the page is, unless the page is full or the queue at its end.
-    fn rest(&self, filled: &Filled) -> Option<(EventId, EventId)> {
-        let past = self.cut.filter(|_| !filled.is_full)?;
-        Some((past, self.bound.unwrap_or(LAST)))
+    fn rest(&self, reach: Reach, filled: &Filled) -> Option<Reach> {
+        let past = self.end().filter(|_| !filled.is_full)?;
+        // Past the horizon there are other stays, which begin with a share of the page again.
+        let whole = self.cut == Some(past);
+        Some(Reach {
+            past,
+            up_to: self.bound.filter(|_| whole).unwrap_or(LAST),
+            later: reach.later * 2,
+            whole,
+        })
     }
 }
 
@@ -205,15 +249,9 @@ impl Filled {
 }
 
 impl Queue {
-    /// Adds the first events past one id and up to another one, as far as they are found by reading
-    /// the first addresses of each lane.
-    fn read(
-        &self,
-        tx: &Read,
-        (past, up_to): (EventId, EventId),
-        sharing: Option<usize>,
-        filled: &mut Filled,
-    ) -> Result<Found> {
+    /// Adds the first events of this reach, as far as they are found by reading the first addresses
+    /// of each lane.
+    fn read(&self, tx: &Read, reach: Reach, filled: &mut Filled) -> Result<Found> {
         let (wanted, mut rows) = (filled.wanted(), 0);
         let mut found = None;
         let each = |row: &Row| {
@@ -223,6 +261,7 @@ impl Queue {
                     head: row.get("head")?,
                     lost: row.get("lost")?,
                     cut: row.get("cut")?,
+                    horizon: Some(row.get("horizon")?).filter(|horizon| *horizon < reach.up_to),
                     bound: None,
                 }),
             };
@@ -230,18 +269,24 @@ impl Queue {
                 return Ok(Some(()));
             };
             rows += 1;
-            if found.cut.is_none_or(|cut| id <= cut) {
+            if found.end().is_none_or(|end| id <= end) {
                 filled.add(row)?;
             } else if rows == wanted {
                 found.bound = Some(id);
             }
             Ok(filled.is_full.then_some(()))
         };
+        let Reach {
+            past,
+            up_to,
+            later,
+            whole,
+        } = reach;
         let (session, within) = (self.session, self.within.as_ref());
-        let params = params![session, past, wanted, up_to, sharing, within];
+        let params = params![session, past, wanted, up_to, later, whole, within];
         match within {
             Some(_) => tx.find(WITHIN_CHANNELS, params, each)?,
-            None => tx.find(OF_SESSION, &params[..5], each)?,
+            None => tx.find(OF_SESSION, &params[..6], each)?,
         };
         found.ok_or_else(|| Error::internal("the log has no row"))
     }

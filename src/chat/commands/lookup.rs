@@ -84,11 +84,15 @@ fn most_names(replies: &Replies) -> usize {
     replies.room() / 2 + 1
 }
 
-/// The names of the session's own channels, as many as there is room for. Channels whose members
-/// all fit are read at once.
+/// The bytes that a name usually takes in an answer. Channels whose names fit by this measure are
+/// read at once, so that not many more names are read than there is room for.
+const USUAL_NAME: usize = 16;
+
+/// The names of the session's own channels, as many as there is room for. The first channels, whose
+/// members probably all fit, are read at once.
 fn names_of_joined(visibility: &Visibility, me: &Session, replies: &mut Replies) -> Result<()> {
     let joined = visibility.joined(me.id)?;
-    let mut room = i64::try_from(most_names(replies)).unwrap_or(i64::MAX);
+    let mut room = i64::try_from(replies.room() / USUAL_NAME).unwrap_or(i64::MAX);
     let whole = joined.iter().take_while(|joined| {
         room = room.saturating_sub(joined.members);
         room >= 0
