@@ -17,7 +17,7 @@ pub const BANNED: &str = "you are banned from this channel";
 ///
 /// For a confined caller, channels outside its grant do not exist and cannot be created. It fails
 /// with `no_such_channel`, `too_many_channels`, `bad_channel_name`, `channel_name_confusable`, or
-/// the refusal of [`admit`].
+/// the refusal of [`let_in`].
 pub fn join(
     context: &mut CommandContext,
     name: &ChannelName,
