@@ -69,18 +69,27 @@ async fn a_forwarded_network_has_a_limit_of_pending_requests() {
     };
     // A stream, a socket or a poll frees its place when it ends.
     drop::<Option<Stream>>(streams.pop());
-    until("a stream's place", async || is_let_in(&devices[0]).await).await;
-    let _held = devices[0].stream("").await;
+    let _held = open_stream(&devices[0], "a stream's place").await;
     assert!(!is_let_in(&devices[0]).await);
     drop(sockets.pop());
-    until("a socket's place", async || is_let_in(&devices[0]).await).await;
-    let _also_held = devices[0].stream("").await;
+    let _also_held = open_stream(&devices[0], "a socket's place").await;
     assert!(!is_let_in(&devices[0]).await);
     polls.pop().unwrap().abort();
     until("a poll's place", async || is_let_in(&devices[0]).await).await;
     for poll in polls {
         poll.abort();
     }
+}
+
+/// Opens a stream as soon as there is a place for it.
+async fn open_stream(device: &Device, place: &str) -> Stream {
+    let mut stream = None;
+    until(place, async || {
+        stream = device.try_stream("").await;
+        stream.is_some()
+    })
+    .await;
+    stream.unwrap()
 }
 
 /// A finished request no longer counts.

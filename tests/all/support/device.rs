@@ -288,12 +288,18 @@ impl Device {
 
     /// Opens the stream.
     pub async fn stream(&self, query: &str) -> Stream {
-        let response = self
-            .request(Method::GET, &format!("/api/v1/events?{query}"))
-            .send()
-            .await
-            .unwrap();
-        Stream::of(response)
+        Stream::of(self.ask_for_stream(query).await)
+    }
+
+    /// Opens the stream. `None`: the server refuses it.
+    pub async fn try_stream(&self, query: &str) -> Option<Stream> {
+        let response = self.ask_for_stream(query).await;
+        response.status().is_success().then(|| Stream::of(response))
+    }
+
+    async fn ask_for_stream(&self, query: &str) -> Response {
+        let path = format!("/api/v1/events?{query}");
+        self.request(Method::GET, &path).send().await.unwrap()
     }
 }
 
