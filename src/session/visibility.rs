@@ -313,6 +313,17 @@ impl<'a> Visibility<'a> {
         queue::page(self.tx, session, self.within(), after, size)
     }
 
+    /// The same page as a node on a database reached over a network reads it.
+    #[cfg(test)]
+    pub fn page_in_one_statement(
+        &self,
+        session: SessionId,
+        after: EventId,
+        size: impl Into<PageSize>,
+    ) -> Result<Page> {
+        queue::one_statement::page(self.tx, session, self.within(), after, size.into())
+    }
+
     /// The session's conversations of direct messages, in the order in which they are shown. A
     /// confined caller sees none.
     pub fn conversations(&self, me: SessionId) -> Result<Vec<Conversation>> {

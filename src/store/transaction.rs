@@ -33,6 +33,11 @@ impl<'c> Read<'c> {
         Self { connection }
     }
 
+    /// Whether the engine is in this process, so that a statement costs no round trip.
+    pub(super) fn is_local(&self) -> bool {
+        self.connection.is_local()
+    }
+
     /// Prepares a statement that runs many times. The functions below do so for one that runs once.
     pub(super) fn prepare(&self, sql: &str) -> Result<Statement<'c>> {
         self.connection.prepare(sql)

@@ -87,6 +87,17 @@ fn away(channels: i64, messages: i64) -> Away {
     }
 }
 
+/// How a page is read.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// As an engine in this process reads it.
+    Lanes,
+    /// As an engine that is reached over a network reads it.
+    OneStatement,
+}
+
+const WAYS: [Way; 2] = [Way::Lanes, Way::OneStatement];
+
 impl Away {
     /// How many steps SQLite's virtual machine takes for `work`.
     fn steps(&mut self, work: impl FnOnce(&Read)) -> usize {
@@ -103,32 +114,44 @@ impl Away {
     }
 
     fn page(&mut self) -> usize {
+        self.page_by(Way::Lanes)
+    }
+
+    fn page_by(&mut self, way: Way) -> usize {
         let session = self.session;
         self.steps(|tx| {
-            let page = Visibility::unrestricted(tx)
-                .page(session, EventId(0), LIMIT)
-                .unwrap();
-            assert_eq!(page.events.len(), LIMIT);
+            let visibility = Visibility::unrestricted(tx);
+            let page = match way {
+                Way::Lanes => visibility.page(session, EventId(0), LIMIT),
+                Way::OneStatement => visibility.page_in_one_statement(session, EventId(0), LIMIT),
+            };
+            assert_eq!(page.unwrap().events.len(), LIMIT);
         })
     }
 }
 
 #[test]
 fn a_page_costs_by_its_length_and_not_by_the_backlog() {
-    let (day, week) = (away(20, 50).page(), away(20, 2000).page());
-    assert!(
-        week <= day + day / 10,
-        "{week} steps where forty times more was said, {day} where less was"
-    );
+    let (mut day, mut week) = (away(20, 50), away(20, 2000));
+    for way in WAYS {
+        let (day, week) = (day.page_by(way), week.page_by(way));
+        assert!(
+            week <= day + day / 10,
+            "{way:?}: {week} steps where forty times more was said, {day} where less was"
+        );
+    }
 }
 
 #[test]
 fn a_page_costs_at_most_in_proportion_to_the_channels() {
-    let (few, many) = (away(20, 100).page(), away(80, 100).page());
-    assert!(
-        many <= 4 * few,
-        "{many} steps with four times the channels, {few} with few"
-    );
+    let (mut few, mut many) = (away(20, 100), away(80, 100));
+    for way in WAYS {
+        let (few, many) = (few.page_by(way), many.page_by(way));
+        assert!(
+            many <= 4 * few,
+            "{way:?}: {many} steps with four times the channels, {few} with few"
+        );
+    }
 }
 
 /// Turns the stay on the channel into so many stays, one after the other, that have all ended. They
@@ -157,24 +180,27 @@ fn in_stays(mut away: Away, stays: i64) -> Away {
 
 #[test]
 fn a_page_costs_by_its_length_however_many_stays_have_ended_and_whatever_was_said_in_them() {
-    let few = in_stays(away(1, 3000), 3).page();
+    let mut few = in_stays(away(1, 3000), 3);
     for (case, messages, stays) in [
         ("long stays", 60_000, 900),
         ("short stays", 3000, 900),
         ("stays of two events", 3000, 1500),
     ] {
-        let many = in_stays(away(1, messages), stays).page();
-        // Each stay that ended past the position is looked at, but only what the page shows is
-        // read.
-        let looked_at = usize::try_from(stays).unwrap() * 200;
-        assert!(
-            many <= 4 * few + looked_at,
-            "{case}: {many} steps with {stays} stays, {few} with three"
-        );
+        let mut many = in_stays(away(1, messages), stays);
+        for way in WAYS {
+            let (few, many) = (few.page_by(way), many.page_by(way));
+            // Each stay that ended past the position is looked at, but only what the page shows is
+            // read.
+            let looked_at = usize::try_from(stays).unwrap() * 200;
+            assert!(
+                many <= 4 * few + looked_at,
+                "{case}, {way:?}: {many} steps with {stays} stays, {few} with three"
+            );
+        }
     }
 }
 
-/// How many statements a page takes.
+/// How many statements a page takes where each costs a round trip.
 fn statements_of_a_page(away: &mut Away) -> usize {
     let ran = Arc::new(AtomicUsize::new(0));
     let counted = ran.clone();
@@ -184,7 +210,7 @@ fn statements_of_a_page(away: &mut Away) -> usize {
     away.sql
         .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see))
         .unwrap();
-    away.page();
+    away.page_by(Way::OneStatement);
     let nothing = None::<fn(TraceEvent<'_>)>;
     away.sql
         .trace_v2(TraceEventCodes::empty(), nothing)
@@ -480,6 +506,7 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(see))
         .unwrap();
     away.page();
+    away.page_by(Way::OneStatement);
     let (me, client, channel) = (away.session, away.client, away.channel);
     away.steps(|tx| {
         let caller = Caller {
@@ -497,6 +524,9 @@ fn queries(away: &mut Away) -> BTreeSet<String> {
         membership::get(tx, channel, me).unwrap();
         let confined = Visibility::restricted_to(tx, me, &[ChannelName::parse("#c1").unwrap()]);
         confined.page(me, EventId(0), LIMIT).unwrap();
+        confined
+            .page_in_one_statement(me, EventId(0), LIMIT)
+            .unwrap();
         confined.channels_of(me).unwrap();
         confined.joined(me).unwrap();
         confined

@@ -30,6 +30,13 @@ impl<'c> From<&'c rusqlite::Transaction<'_>> for Connection<'c> {
 }
 
 impl<'c> Connection<'c> {
+    /// Whether the engine is in this process, so that a statement costs no round trip.
+    pub fn is_local(self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+        }
+    }
+
     /// Prepares a statement. The connection keeps it prepared, so that it is planned once.
     pub fn prepare(self, sql: &str) -> Result<Statement<'c>> {
         match self {

@@ -14,6 +14,8 @@ impl World<'_> {
     ) -> TestCaseResult {
         for limit in limits.iter().cycle() {
             let page = visibility.page(me, EventId(after), *limit).unwrap();
+            let at_once = visibility.page_in_one_statement(me, EventId(after), *limit);
+            prop_assert_eq!(&at_once.unwrap(), &page);
             let mine = self
                 .list
                 .iter()
