@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
 };
 
-use super::PageSize;
+use super::page_size::PageSize;
 use crate::{
     error::Result,
     model::{ChannelId, EventId, Page, SessionId, TargetId},

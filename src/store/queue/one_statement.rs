@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::PageSize;
+use super::page_size::PageSize;
 use crate::{
     error::{Error, Result},
     model::{Event, EventId, Page, SessionId},
