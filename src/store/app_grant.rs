@@ -215,10 +215,7 @@ pub fn live_of(tx: &Read, session: SessionId) -> Result<Vec<(Grant, App)>> {
         params![session],
         Grant::read,
     )?;
-    grants
-        .into_iter()
-        .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))
-        .collect()
+    with_apps(tx, grants)
 }
 
 /// A page of live grants with ids above `after`, each with its app. They can be limited to those of
@@ -243,6 +240,11 @@ pub fn page(
         params![after, app, session, limit],
         Grant::read,
     )?;
+    with_apps(tx, grants)
+}
+
+/// Each of these grants with its app.
+fn with_apps(tx: &Read, grants: Vec<Grant>) -> Result<Vec<(Grant, App)>> {
     grants
         .into_iter()
         .map(|grant| app::get(tx, grant.app).map(|app| (grant, app)))

@@ -137,6 +137,7 @@ fn stays_past(
     after: EventId,
     within: Option<&BTreeSet<String>>,
 ) -> Result<BTreeMap<ChannelId, Vec<Span>>> {
+    let mut folded_name = tx.prepare("SELECT folded_name FROM channel WHERE id = ?1")?;
     let mut stays = BTreeMap::<_, Vec<_>>::new();
     tx.for_each(
         "SELECT channel_id, since, until FROM membership WHERE session_id = ?1 AND until > ?2
@@ -148,11 +149,9 @@ fn stays_past(
             let channel: ChannelId = row.get(0)?;
             let is_within = match within {
                 None => true,
-                Some(names) => tx.one(
-                    "SELECT folded_name FROM channel WHERE id = ?1",
-                    params![channel],
-                    |row| Ok(names.contains(row.text(0)?)),
-                )?,
+                Some(names) => {
+                    folded_name.one(params![channel], |row| Ok(names.contains(row.text(0)?)))?
+                }
             };
             if is_within {
                 let (since, until) = (row.get(1)?, row.get(2)?);
